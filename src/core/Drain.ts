@@ -1,0 +1,92 @@
+/**
+ * A bounded end for work in flight: stop intake, let it finish, ask it to stop, then let it go.
+ *
+ *   open --close--> draining --(all done | drain over)--> interrupting --(all done | grace over)--> closed
+ *
+ * Closing takes at most `drain + grace`, whatever the work does. Work that neither finished nor yielded to
+ * interruption is abandoned and named in the report; it may still be running.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+
+/**
+ * What became of the work that was in flight when intake stopped, by name.
+ *
+ * @category models
+ */
+export interface Report {
+  readonly completed: number
+  readonly interrupted: ReadonlyArray<string>
+  readonly abandoned: ReadonlyArray<string>
+}
+
+/**
+ * @category models
+ */
+export interface Drain {
+  /** Starts work in a fiber of its own. `false`: intake has stopped and nothing was started. */
+  readonly fork: <R>(name: string, work: Effect.Effect<void, never, R>) => Effect.Effect<boolean, never, R>
+  /** How many pieces of work are in flight. */
+  readonly running: Effect.Effect<number>
+  /** Stops intake and ends what is in flight. A second call finds nothing to do. */
+  readonly close: Effect.Effect<Report>
+}
+
+/**
+ * Makes a drain that is closed with its scope.
+ *
+ * @category constructors
+ */
+export const make = (options: {
+  /** How long work may go on after intake stopped. */
+  readonly drain: Duration.Input
+  /** How long interrupted work may take for its finalizers. Defaults to `3 seconds`. */
+  readonly grace?: Duration.Input | undefined
+}): Effect.Effect<Drain, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const inFlight = new Map<Fiber.Fiber<void>, string>()
+    const settled = Effect.suspend(() => Fiber.awaitAll(inFlight.keys()))
+    let open = true
+
+    const close = Effect.gen(function*() {
+      open = false
+      const before = inFlight.size
+      if (before === 0) return { completed: 0, interrupted: [], abandoned: [] }
+      yield* Effect.timeoutOption(settled, options.drain)
+      const late = Array.from(inFlight.values())
+      // ask only: waiting for each in turn would not be bounded
+      for (const fiber of inFlight.keys()) fiber.interruptUnsafe()
+      if (late.length > 0) yield* Effect.timeoutOption(settled, options.grace ?? "3 seconds")
+      const abandoned = Array.from(inFlight.values())
+      return {
+        completed: before - late.length,
+        interrupted: late.filter((name) => !abandoned.includes(name)),
+        abandoned
+      }
+    })
+
+    yield* Effect.addFinalizer(() => close)
+    return {
+      fork: (name, work) =>
+        Effect.suspend(() => {
+          if (!open) return Effect.succeed(false)
+          // oxlint-disable-next-line house/no-unsupervised-fork -- this is the supervisor of the fiber: close() ends it
+          return Effect.map(Effect.forkDetach(work), (fiber) => {
+            inFlight.set(fiber, name)
+            fiber.addObserver(() => inFlight.delete(fiber))
+            return true
+          })
+        }),
+      running: Effect.sync(() => inFlight.size),
+      close: Effect.uninterruptible(close)
+    }
+  })
+
+/**
+ * Whether a report shows that work was cut short.
+ *
+ * @category guards
+ */
+export const isCutShort = (report: Report): boolean => report.interrupted.length > 0 || report.abandoned.length > 0

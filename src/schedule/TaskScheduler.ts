@@ -1,0 +1,167 @@
+/**
+ * Starts the runs of periodic tasks when they are due.
+ *
+ *   stopped --start--> running --stop--> stopping --drained--> stopped
+ *
+ * Every schedule has a supervised loop of its own: decide in one transaction, commit, run outside of it, sleep until
+ * the next instant. A tick makes at most one run across all nodes, and a restart loses none. A run that fails, dies or
+ * times out never stops later ones. `stop` waits for work in flight, up to the drain limit and the grace.
+ */
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Scope from "effect/Scope"
+import * as Drain from "../core/Drain.ts"
+import { Supervisor } from "../core/Supervisor.ts"
+import { fromCause } from "../core/TaskError.ts"
+import { type PeriodicTask, plan } from "./PeriodicTask.ts"
+import { renewEvery, ScheduleStore, type TickKey } from "./ScheduleStore.ts"
+
+/**
+ * @category services
+ */
+export class TaskScheduler extends Context.Service<TaskScheduler, {
+  /** Begins to fire. Returns before any work has run. While running it only warns. */
+  readonly start: Effect.Effect<void>
+  /** Ends intake and waits for work in flight. While stopped it does nothing. */
+  readonly stop: Effect.Effect<Drain.Report>
+  readonly status: Effect.Effect<"stopped" | "running" | "stopping">
+}>()("ostinato/schedule/TaskScheduler") {}
+
+// an edit or a pause made on another node is seen at the latest then
+const longestSleep = Duration.minutes(1)
+
+const lastSuccess = Metric.gauge("ostinato_schedule_last_success_timestamp_seconds", {
+  description: "When a tick of the schedule last ended well, as seconds since 1970"
+})
+const skippedTotal = Metric.counter("ostinato_schedule_skipped_total", {
+  description: "Ticks that were not run because earlier work had not ended",
+  incremental: true
+})
+
+/**
+ * The scheduler of these periodic tasks. It is stopped with its scope; it does not start by itself.
+ *
+ * @category layers
+ */
+export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
+  /** How long `stop` waits for work in flight before it interrupts. Defaults to `25 seconds`. */
+  readonly drain?: Duration.Input | undefined
+  /** How long interrupted work may take for its finalizers. Defaults to `3 seconds`. */
+  readonly grace?: Duration.Input | undefined
+}): Layer.Layer<TaskScheduler, never, ScheduleStore | Supervisor | R> =>
+  Layer.effect(
+    TaskScheduler,
+    Effect.gen(function*() {
+      const store = yield* ScheduleStore
+      const supervisor = yield* Supervisor
+      const context = yield* Effect.context<R>()
+      const open = new Set<TickKey>()
+      let state: "stopped" | "running" | "stopping" = "stopped"
+      let cycle: Cycle | undefined
+
+      const runTick = (schedule: PeriodicTask<R>, key: TickKey) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function*() {
+            const run = schedule.dispatch({ _tag: "Schedule", schedule: key.schedule, tick: key.tick })
+            const exit = yield* Effect.exit(restore(Effect.flatMap(run, (run) => run.await)))
+            if (Exit.isSuccess(exit)) {
+              yield* succeeded(schedule.name)
+              return yield* store.finish(key, "completed", null)
+            }
+            yield* store.finish(key, "failed", fromCause(exit.cause).message)
+          })
+        ).pipe(
+          Effect.catchCause((cause) =>
+            Effect.logError(`the end of a tick of ${schedule.name} was not recorded`, cause)
+          ),
+          Effect.ensuring(Effect.sync(() => open.delete(key))),
+          Effect.provideContext(context),
+          Effect.withSpan(`tick ${schedule.name}`, { root: true })
+        )
+
+      const loop = (schedule: PeriodicTask<R>, drain: Drain.Drain) => {
+        let atStart = schedule.runOnStart
+        // once decided, ticks are ours: no interruption may come between the commit and their start
+        const fire = Effect.uninterruptible(Effect.gen(function*() {
+          const { fired, skipped, wait } = yield* store.advance(schedule.name, plan(schedule, atStart))
+          atStart = false
+          for (const key of fired) {
+            open.add(key)
+            yield* drain.fork(schedule.name, runTick(schedule, key))
+          }
+          if (skipped > 0) {
+            yield* Effect.logWarning(`schedule ${schedule.name} skipped ${skipped} tick(s): earlier work has not ended`)
+            yield* Metric.update(Metric.withAttributes(skippedTotal, { schedule: schedule.name }), skipped)
+          }
+          return Duration.min(wait, longestSleep)
+        }))
+        return Effect.gen(function*() {
+          yield* store.register(schedule)
+          yield* Effect.logInfo(`scheduler.started interval=${schedule.timetable.everyMs / 1000}s`)
+          return yield* Effect.forever(Effect.flatMap(fire, Effect.sleep))
+        }).pipe(Effect.annotateLogs({ schedule: schedule.name }), Effect.withTracerEnabled(false))
+      }
+
+      const renewal = Effect.forever(
+        Effect.andThen(
+          Effect.sleep(renewEvery),
+          Effect.suspend(() => open.size === 0 ? Effect.void : store.renew(Array.from(open)))
+        )
+      ).pipe(Effect.withTracerEnabled(false))
+
+      const start = Effect.uninterruptible(Effect.gen(function*() {
+        if (state !== "stopped") return yield* Effect.logWarning(`the scheduler is ${state} already: start was ignored`)
+        state = "running"
+        const intake = yield* Scope.make()
+        const work = yield* Scope.make()
+        const drain = yield* Scope.provide(
+          Drain.make({ drain: options?.drain ?? "25 seconds", grace: options?.grace }),
+          work
+        )
+        cycle = { intake, work, drain }
+        yield* Scope.provide(supervisor.start("schedule leases", renewal), work)
+        for (const schedule of schedules) {
+          yield* Scope.provide(supervisor.start(`schedule ${schedule.name}`, loop(schedule, drain)), intake)
+        }
+      }))
+
+      const stop = Effect.uninterruptible(Effect.gen(function*() {
+        if (cycle === undefined || state !== "running") return { completed: 0, interrupted: [], abandoned: [] }
+        const { drain, intake, work } = cycle
+        state = "stopping"
+        yield* Scope.close(intake, Exit.void)
+        const report = yield* drain.close
+        if (Drain.isCutShort(report)) {
+          yield* Effect.logWarning(
+            `stopped with work cut short: interrupted [${report.interrupted}], abandoned [${report.abandoned}]`
+          )
+        }
+        yield* Scope.close(work, Exit.void)
+        cycle = undefined
+        state = "stopped"
+        return report
+      }))
+
+      yield* Effect.addFinalizer(() => stop)
+      return TaskScheduler.of({ start, stop, status: Effect.sync(() => state) })
+    })
+  )
+
+interface Cycle {
+  /** The loops that decide on ticks. */
+  readonly intake: Scope.Closeable
+  /** The renewal of leases, which goes on while work drains. */
+  readonly work: Scope.Closeable
+  readonly drain: Drain.Drain
+}
+
+const succeeded = (schedule: string) =>
+  Effect.flatMap(
+    DateTime.now,
+    (now) => Metric.update(Metric.withAttributes(lastSuccess, { schedule }), DateTime.toEpochMillis(now) / 1000)
+  )

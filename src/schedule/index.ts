@@ -1,0 +1,6 @@
+export * as PeriodicTask from "./PeriodicTask.ts"
+export * as ScheduleStore from "./ScheduleStore.ts"
+export * as MemoryScheduleStore from "./stores/Memory.ts"
+export * as PostgresScheduleStore from "./stores/Postgres.ts"
+export * as TaskScheduler from "./TaskScheduler.ts"
+export * as Timetable from "./Timetable.ts"
