@@ -1,0 +1,65 @@
+/**
+ * Whether the service lives and whether it can take work, for whoever operates it.
+ *
+ * `/livez` answers while the process turns, whatever the database does. `/readyz` is 200 only when the database
+ * answers, no supervised fiber has failed for good and the service is not draining; otherwise 503. Both say why.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import { Supervisor } from "../core/Supervisor.ts"
+import { TaskScheduler } from "../schedule/TaskScheduler.ts"
+
+type Check = { readonly name: string; readonly ok: boolean; readonly detail: string }
+
+const checks = Effect.gen(function*() {
+  const sql = yield* PgClient.PgClient
+  const supervisor = yield* Supervisor
+  const scheduler = yield* TaskScheduler
+  const database: Check = yield* sql`SELECT 1`.pipe(
+    Effect.timeout("2 seconds"),
+    Effect.match({
+      onSuccess: () => ({ name: "database", ok: true, detail: "answers" }),
+      onFailure: (error) => ({ name: "database", ok: false, detail: `does not answer: ${error.message}` })
+    })
+  )
+  const failed = (yield* supervisor.status).filter((fiber) => fiber.state === "failed").map((fiber) => fiber.name)
+  const fibers: Check = {
+    name: "fibers",
+    ok: failed.length === 0,
+    detail: failed.length === 0 ? "all run" : `failed for good: ${failed.join(", ")}`
+  }
+  const state = yield* scheduler.status
+  return [database, fibers, { name: "scheduler", ok: state !== "stopping", detail: state }]
+})
+
+const answer = (checks: ReadonlyArray<Check>) => {
+  const ok = checks.every((check) => check.ok)
+  return HttpServerResponse.jsonUnsafe({ ok, checks }, { status: ok ? 200 : 503 })
+}
+
+/**
+ * @category layers
+ */
+export const layer = Layer.mergeAll(
+  HttpRouter.add("GET", "/livez", HttpMiddleware.withLoggerDisabled(Effect.succeed(answer([])))),
+  HttpRouter.use((router) =>
+    Effect.flatMap(
+      Effect.context<PgClient.PgClient | Supervisor | TaskScheduler>(),
+      (context) =>
+        router.add(
+          "GET",
+          "/readyz",
+          checks.pipe(
+            Effect.provideContext(context),
+            Effect.map(answer),
+            Effect.withTracerEnabled(false),
+            HttpMiddleware.withLoggerDisabled
+          )
+        )
+    )
+  )
+)

@@ -1,0 +1,109 @@
+/**
+ * The service: one application on its database, with schedules, HTTP API, page, health and metrics.
+ *
+ * Built from the database up, stopped in the opposite order: schedules stop and drain first, while health answers 503
+ * and everything else still answers; then HTTP; then the connections; an embedded server last.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Effect from "effect/Effect"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { createServer } from "node:http"
+import * as Supervisor from "../core/Supervisor.ts"
+import * as PostgresScheduleStore from "../schedule/stores/Postgres.ts"
+import * as TaskScheduler from "../schedule/TaskScheduler.ts"
+import * as Database from "../store/Database.ts"
+import * as Migration from "../store/Migration.ts"
+import * as PostgresRunLog from "../store/PostgresRunLog.ts"
+import * as AdminHandlers from "./AdminHandlers.ts"
+import type { AppModule } from "./AppModule.ts"
+import * as Health from "./Health.ts"
+import * as Metrics from "./Metrics.ts"
+import * as Page from "./Page.ts"
+import { ServiceConfig } from "./ServiceConfig.ts"
+
+/**
+ * The port that was asked for could not be opened.
+ *
+ * @category errors
+ */
+export class PortUnavailable extends Schema.TaggedError<PortUnavailable>()("PortUnavailable", {
+  host: Schema.String,
+  port: Schema.Int,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `cannot listen on ${this.host}:${this.port}: ${this.detail}. Stop what listens there or set OSTINATO_PORT`
+  }
+}
+
+/**
+ * An application with what it runs on: database, log of runs, handlers. No schedule fires and no port is open.
+ *
+ * @category layers
+ */
+export const layerApp = <Provides, E>(app: AppModule<Provides, E>, database: {
+  /** Defaults to `own`: refuse an embedded database that another process runs. `join` uses it. */
+  readonly embedded?: "own" | "join" | undefined
+} = {}) =>
+  app.layer.pipe(
+    Layer.provideMerge(Layer.unwrap(Effect.gen(function*() {
+      const { exclusive } = yield* Database.Database
+      for (const line of [PostgresRunLog.migrations, PostgresScheduleStore.migrations, app.migrations]) {
+        const applied = yield* Migration.run(line)
+        if (applied.length > 0) yield* Effect.logInfo(`tables of ${line.name} brought up to date: ${applied.join(", ")}`)
+      }
+      return Layer.merge(PostgresRunLog.layer({ exclusive }), PostgresScheduleStore.layer({ exclusive }))
+    }))),
+    Layer.provideMerge(Layer.unwrap(Effect.map(
+      ServiceConfig,
+      (config) => Database.layer({ url: config.databaseUrl, directory: config.directory, embedded: database.embedded })
+    ))),
+    Layer.provideMerge(Supervisor.layer)
+  )
+
+/**
+ * The whole service. Ready when the Layer is built.
+ *
+ * @category layers
+ */
+export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
+  const Routes = Layer.mergeAll(
+    AdminHandlers.layer,
+    app.routes,
+    Health.layer,
+    Metrics.layer(app.refreshMetrics),
+    Page.layer(app.page)
+  ).pipe(
+    Layer.provide(HttpApiMiddleware.layerProblemDetails()),
+    Layer.provide(Page.layerSecurityHeaders.layer)
+  )
+  const Http = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true }).pipe(
+    Layer.provideMerge(Server)
+  )
+  const Scheduler = Layer.unwrap(
+    Effect.map(ServiceConfig, (config) => TaskScheduler.layer(app.schedules, { drain: config.drain }))
+  )
+  return Started.pipe(Layer.provideMerge(Http), Layer.provideMerge(Scheduler), Layer.provideMerge(layerApp(app)))
+}
+
+const Server = Layer.unwrap(Effect.map(ServiceConfig, ({ host, port }) =>
+  NodeHttpServer.layer(
+    () => createServer({ headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 }),
+    { host, port }
+  ).pipe(
+    Layer.catchTag("ServeError", (error) =>
+      Layer.effectDiscard(Effect.fail(new PortUnavailable({ host, port, detail: String(error.cause) }))))
+  )))
+
+const Started = Layer.effectDiscard(Effect.gen(function*() {
+  const config = yield* ServiceConfig
+  const scheduler = yield* TaskScheduler.TaskScheduler
+  const server = yield* HttpServer.HttpServer
+  yield* Effect.logInfo(`listening on ${HttpServer.formatAddress(server.address)}`)
+  if (!config.schedulerEnabled) return yield* Effect.logInfo("schedules are disabled by TASK_SCHEDULER_ENABLED")
+  yield* Effect.acquireRelease(scheduler.start, () => scheduler.stop)
+}))
