@@ -242,6 +242,15 @@ layer(NodeServices.layer)("GitHistory", (it) => {
         assert.deepStrictEqual(figures(history), GitFixture.oracle(opened.success.root, history.head))
       }))
 
+    it.effect("counts up to the commit that open saw, whatever was committed meanwhile", () =>
+      Effect.gen(function*() {
+        const { commit, root } = yield* GitFixture.smallRepository()
+        const repository = yield* Git.open(root)
+        commit("later")
+        const history = yield* GitHistory.collect(repository)
+        assert.deepStrictEqual([history.head, history.commits], [repository.head, 1])
+      }))
+
     it.effect("fails with GitFailed, never with partial figures, when an object is missing", () =>
       Effect.gen(function*() {
         const { commit, git, root, write } = yield* GitFixture.smallRepository()
