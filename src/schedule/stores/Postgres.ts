@@ -20,7 +20,7 @@ import {
   ScheduleStoreUnavailable,
   TickOutcome
 } from "../ScheduleStore.ts"
-import { changed } from "./internal/place.ts"
+import { changed } from "../internal/place.ts"
 
 /**
  * The tables behind the store.

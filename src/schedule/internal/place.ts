@@ -2,7 +2,7 @@
  * Where a known schedule stands when it is registered again: the one rule for every driver.
  */
 import * as DateTime from "effect/DateTime"
-import type { Timetable } from "../../Timetable.ts"
+import type { Timetable } from "../Timetable.ts"
 
 /** Unchanged timetable: unchanged place. Changed: one new interval after the last tick, or now where that is past. */
 export const changed = (

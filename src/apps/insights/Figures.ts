@@ -1,0 +1,140 @@
+/**
+ * The figures that Insights keeps: written whole for a repository, read as lists, series and rankings.
+ *
+ * Writing is one transaction and may be repeated: the same history gives the same rows, and a history that was
+ * rewritten replaces what was there. Readers see the old figures or the new ones, never a mixture.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import type * as Statement from "effect/sql/Statement"
+import type { Repository } from "./Git.ts"
+import type { History } from "./GitHistory.ts"
+import { Bucket, Contributor, Point, RepositoryFigures, SeriesMetric } from "./InsightsApi.ts"
+
+/** The figures could not be read or written. */
+export class FiguresUnavailable extends Schema.TaggedError<FiguresUnavailable>()("FiguresUnavailable", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `the figures of Insights could not be reached in the database: ${this.detail}`
+  }
+}
+
+/** The figures in the database. */
+export class Figures extends Context.Service<Figures, {
+  readonly write: (repository: Repository, history: History) => Effect.Effect<void, FiguresUnavailable>
+  /** By name. */
+  readonly list: Effect.Effect<ReadonlyArray<RepositoryFigures>, FiguresUnavailable>
+  /** Null when there is none. */
+  readonly get: (id: string) => Effect.Effect<RepositoryFigures | null, FiguresUnavailable>
+  /** Oldest first, from the first to the last day of the history; buckets without commits have the value 0. */
+  readonly series: (
+    id: string,
+    metric: typeof SeriesMetric.Type,
+    bucket: typeof Bucket.Type
+  ) => Effect.Effect<ReadonlyArray<typeof Point.Type>, FiguresUnavailable>
+  /** Most commits first. */
+  readonly contributors: (
+    id: string,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<typeof Contributor.Type>, FiguresUnavailable>
+}>()("ostinato/apps/insights/Figures") {
+  static readonly layer = Layer.effect(
+    Figures,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+
+      const repository = ({ branch, head, name, root }: Repository, { additions, authors, commits, days, deletions }: History) =>
+        sql<{ id: string }>`
+          INSERT INTO insights.repository AS r (path, name, branch, head, commits, contributors, additions, deletions, first_day, last_day)
+          VALUES (${root}, ${name}, ${branch}, ${head}, ${commits}, ${authors.length}, ${additions}, ${deletions},
+            ${days[0]?.day ?? null}::text::date, ${days.at(-1)?.day ?? null}::text::date)
+          ON CONFLICT (path) DO UPDATE SET name = excluded.name, branch = excluded.branch, head = excluded.head,
+            commits = excluded.commits, contributors = excluded.contributors, additions = excluded.additions,
+            deletions = excluded.deletions, first_day = excluded.first_day, last_day = excluded.last_day, synced_at = now()
+          RETURNING id::text`
+
+      // sorted, so that two writers with authors in common cannot wait for each other
+      const authors = ({ authors }: History) =>
+        sql`
+          INSERT INTO insights.author (name, email_hash)
+          SELECT DISTINCT name, sha256(i.email_key || convert_to(email, 'UTF8')) AS email_hash
+          FROM unnest(${authors.map((author) => author.name)}::text[], ${
+          authors.map((author) => author.email)
+        }::text[]) AS a(name, email),
+            insights.installation i
+          ORDER BY name, email_hash ON CONFLICT DO NOTHING`
+
+      // two identities that differ only in bytes that are not text share one row
+      const days = (id: string, { authors, days }: History) =>
+        sql`
+          INSERT INTO insights.commit_day (repository_id, day, author_id, commits, additions, deletions)
+          SELECT ${id}::uuid, d.day::date, a.id, sum(d.commits), sum(d.additions), sum(d.deletions)
+          FROM unnest(${days.map((day) => day.day)}::text[], ${days.map((day) => authors[day.author]?.name ?? "")}::text[],
+              ${days.map((day) => authors[day.author]?.email ?? "")}::text[], ${days.map((day) => day.commits)}::bigint[],
+              ${days.map((day) => day.additions)}::bigint[], ${days.map((day) => day.deletions)}::bigint[])
+            AS d(day, name, email, commits, additions, deletions)
+          CROSS JOIN insights.installation i
+          JOIN insights.author a ON a.name = d.name AND a.email_hash = sha256(i.email_key || convert_to(d.email, 'UTF8'))
+          GROUP BY d.day, a.id`
+
+      const select = (where: Statement.Fragment) =>
+        Effect.flatMap(
+          sql`
+            SELECT id::text, name, path, branch, head, commits::float8, contributors::float8, additions::float8,
+              deletions::float8, first_day::text AS "firstDay", last_day::text AS "lastDay", synced_at AS "syncedAt"
+            FROM insights.repository WHERE ${where} ORDER BY name, path`,
+          decodeRepositories
+        )
+
+      return Figures.of({
+        write: (opened, history) =>
+          Effect.gen(function*() {
+            const id = (yield* repository(opened, history))[0]?.id ?? ""
+            yield* authors(history)
+            yield* sql`DELETE FROM insights.commit_day WHERE repository_id = ${id}::uuid`
+            yield* days(id, history)
+          }).pipe(sql.withTransaction, attempt, Effect.withSpan("Figures.write")),
+        list: attempt(select(sql`true`)),
+        // compared as text: an id that is no uuid names no repository
+        get: (id) => attempt(Effect.map(select(sql`id::text = ${id}`), (rows) => rows[0] ?? null)),
+        series: (id, metric, bucket) =>
+          attempt(Effect.flatMap(
+            sql`
+              SELECT b.at::date::text AS at, coalesce(sum(${sql(`d.${metric}`)}), 0)::float8 AS value
+              FROM insights.repository r
+              CROSS JOIN generate_series(date_trunc(${bucket}, r.first_day::timestamp), r.last_day::timestamp,
+                ${`1 ${bucket}`}::text::interval) AS b(at)
+              LEFT JOIN insights.commit_day d ON d.repository_id = r.id
+                AND d.day >= b.at AND d.day < b.at + ${`1 ${bucket}`}::text::interval
+              WHERE r.id::text = ${id}
+              GROUP BY b.at ORDER BY b.at`,
+            decodePoints
+          )),
+        contributors: (id, limit) =>
+          attempt(Effect.flatMap(
+            sql`
+              SELECT a.name, sum(d.commits)::float8 AS commits, sum(d.additions)::float8 AS additions,
+                sum(d.deletions)::float8 AS deletions
+              FROM insights.commit_day d JOIN insights.author a ON a.id = d.author_id
+              WHERE d.repository_id::text = ${id}
+              GROUP BY a.id ORDER BY commits DESC, a.name LIMIT ${limit}`,
+            decodeContributors
+          ))
+      })
+    })
+  )
+}
+
+const decodeRepositories = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
+  ...RepositoryFigures.fields,
+  syncedAt: Schema.DateTimeUtcFromDate
+}).pipe(Schema.decodeTo(Schema.toType(RepositoryFigures)))))
+const decodePoints = Schema.decodeUnknownEffect(Schema.Array(Point))
+const decodeContributors = Schema.decodeUnknownEffect(Schema.Array(Contributor))
+
+const attempt = <A, E extends { readonly message: string }, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.mapError(work, (error) => new FiguresUnavailable({ detail: error.message }))

@@ -1,0 +1,45 @@
+/**
+ * The task that brings the figures of the repository up to date: `insights.sync`.
+ *
+ * It may run twice: the same history gives the same rows.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Task } from "ostinato"
+import { Figures, FiguresUnavailable } from "./Figures.ts"
+import * as Git from "./Git.ts"
+import { GitError } from "./GitError.ts"
+import * as GitHistory from "./GitHistory.ts"
+
+/** Where the clone is that Insights looks at. */
+export class Source extends Context.Service<Source, { readonly path: string }>()(
+  "ostinato/apps/insights/SyncRepository/Source"
+) {}
+
+/** The contract. */
+export const SyncRepository = Task.make("insights.sync", {
+  success: Schema.Struct({
+    repository: Schema.String,
+    head: Schema.String,
+    commits: Schema.Int,
+    contributors: Schema.Int
+  }),
+  error: Schema.Union([GitError, FiguresUnavailable]),
+  timeout: "15 minutes"
+})
+
+/** The handler. */
+export const SyncRepositoryLive = SyncRepository.toLayer(Effect.fn("insights.sync")(function*() {
+  const { path } = yield* Source
+  const figures = yield* Figures
+  const repository = yield* Git.open(path)
+  const history = yield* GitHistory.collect(repository)
+  yield* figures.write(repository, history)
+  return {
+    repository: repository.root,
+    head: repository.head,
+    commits: history.commits,
+    contributors: history.authors.length
+  }
+}))
