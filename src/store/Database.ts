@@ -1,0 +1,239 @@
+/**
+ * The one database of an application and the one client that all rooms share.
+ *
+ * With a URL it is that server (Postgres 15 or later), without one an embedded server (`EmbeddedPostgres`). Both are
+ * seen through the same `SqlClient` and `PgClient` instance, so user code, enqueue, publish and completion can commit
+ * together: an ambient transaction belongs to a client instance.
+ *
+ * **Guarantees.** The layer builds only when the server answered and is new enough; otherwise it fails in bounded time
+ * with an error that says what to do. No message, log line or `describe` carries a password. Sessions left idle inside
+ * a transaction are closed by the server after 30 s, and a statement waits at most 10 s for a lock; how long user
+ * statements run is the user's business.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as Path from "effect/Path"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import * as SqlErrors from "effect/sql/SqlError"
+import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgres.ts"
+import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
+import * as Target from "./internal/Target.ts"
+
+/**
+ * Options of `Database.layer`.
+ *
+ * @category models
+ */
+export interface DatabaseOptions {
+  /** A `postgres://` URL, also with a socket folder as host. Defaults to the embedded server. */
+  readonly url?: Redacted.Redacted | undefined
+  /** Data directory of the embedded server; not touched when `url` is given. */
+  readonly directory: string
+  /** Options of the embedded server. */
+  readonly embedded?: Omit<EmbeddedPostgresOptions, "directory"> | undefined
+  /** Largest number of connections in the pool. Defaults to `8`. */
+  readonly maxConnections?: number | undefined
+  /** This process' name in `application_name = ostinato:user:<node>`, cut to 63 bytes. Defaults to the process id. */
+  readonly node?: string | undefined
+  /** Longest wait for the first answer. Defaults to `5 seconds`. */
+  readonly connectTimeout?: Duration.Input | undefined
+}
+
+/**
+ * The server did not answer, or refused us.
+ *
+ * @category errors
+ */
+export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
+  /** Host, port and database, never a password. */
+  target: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `cannot reach Postgres at ${this.target}: ${this.detail}. ` +
+      "Check DATABASE_URL, or unset it to use the embedded server"
+  }
+  override get [Runtime.errorExitCode]() {
+    return 69
+  }
+}
+
+/**
+ * The server is older than Postgres 15.
+ *
+ * @category errors
+ */
+export class DatabaseTooOld extends Schema.TaggedError<DatabaseTooOld>()("DatabaseTooOld", {
+  target: Schema.String,
+  version: Schema.String
+}) {
+  override get message() {
+    return `Postgres ${this.version} at ${this.target} is too old: use Postgres 15 or later, ` +
+      "or unset DATABASE_URL to use the embedded server"
+  }
+  override get [Runtime.errorExitCode]() {
+    return 78
+  }
+}
+
+/**
+ * Proof, in a requirement, that a transaction is open. Only `Database.transaction` provides it, so an operation that
+ * asks for it cannot be called outside a transaction by mistake.
+ *
+ * @category services
+ */
+export class Tx extends Context.Service<Tx, { readonly "~ostinato/Tx": true }>()("ostinato/store/Database/Tx") {}
+
+/**
+ * The application's database.
+ *
+ * @category services
+ */
+export class Database extends Context.Service<Database, {
+  readonly kind: "embedded" | "url"
+  /** Where it is, for people: host, port and database, without a password. */
+  readonly describe: string
+  /** The server's version, for example `18.4`. */
+  readonly version: string
+  /** For connections outside the pool (listener, heartbeat thread, child processes). */
+  readonly url: Redacted.Redacted
+  /** Never succeeds; fails when an embedded server ended by itself. With a URL it waits for ever. */
+  readonly awaitExit: Effect.Effect<never, EmbeddedPostgresError>
+}>()("ostinato/store/Database") {
+  /**
+   * The database with its pooled client. Connections are opened on demand and closed with the scope, before an embedded
+   * server stops.
+   */
+  static readonly layer = (options: DatabaseOptions): Layer.Layer<
+    Database | PgClient.PgClient | SqlClient.SqlClient,
+    DatabaseUnavailable | DatabaseTooOld | EmbeddedPostgresError,
+    FileSystem.FileSystem | Path.Path
+  > => options.url === undefined ? layerEmbedded(options) : layerUrl(options, options.url)
+
+  /**
+   * Runs an effect in a transaction and provides `Tx` to it. Commits on success, rolls back on failure, defect or
+   * interruption; inside another transaction it is a savepoint of it.
+   */
+  static readonly transaction = <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | SqlErrors.SqlError, Exclude<R, Tx> | SqlClient.SqlClient> =>
+    Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(Effect.provideService(effect, Tx, open)))
+}
+
+const open = Tx.of({ "~ostinato/Tx": true })
+
+type Server = Pick<typeof Database.Service, "kind" | "url" | "awaitExit">
+
+const layerUrl = (options: DatabaseOptions, url: Redacted.Redacted) =>
+  Layer.effectContext(connect(options, { kind: "url", url, awaitExit: Effect.never })).pipe(
+    Layer.provide(Reactivity.layer)
+  )
+
+const layerEmbedded = (options: DatabaseOptions) =>
+  Layer.effectContext(
+    Effect.flatMap(EmbeddedPostgres, ({ awaitExit, url }) => connect(options, { kind: "embedded", url, awaitExit }))
+  ).pipe(
+    Layer.provide([Reactivity.layer, EmbeddedPostgres.layer({ ...options.embedded, directory: options.directory })])
+  )
+
+const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions, server: Server) {
+  const target = Target.read(server.url)
+  if (target.problem !== undefined) {
+    return yield* new DatabaseUnavailable({ target: target.name, detail: target.problem })
+  }
+  const config: PgClient.PgPoolConfig = {
+    url: server.url,
+    maxConnections: options.maxConnections ?? 8,
+    connectTimeout: options.connectTimeout ?? "5 seconds",
+    applicationName: applicationName(options.node ?? String(process.pid)),
+    startupParameters: guards
+  }
+  const answer = yield* firstAnswer(config, target)
+  if (answer.number < 150_000) return yield* new DatabaseTooOld({ target: target.name, version: answer.version })
+  const client = yield* Effect.mapError(PgClient.make(answer.config), (error) => unavailable(target, error))
+  return Context.make(PgClient.PgClient, client).pipe(
+    Context.add(SqlClient.SqlClient, client),
+    Context.add(Database, {
+      kind: server.kind,
+      describe: server.kind === "embedded" ? `embedded Postgres at ${options.directory}` : target.name,
+      version: answer.version,
+      url: server.url,
+      awaitExit: server.awaitExit
+    })
+  )
+})
+
+const guards = { idle_in_transaction_session_timeout: "30s", lock_timeout: "10s" }
+
+/** Asks the server for its version on a connection of its own, closed again; returns the settings that it accepts. */
+const firstAnswer = Effect.fnUntraced(function*(config: PgClient.PgPoolConfig, target: Target.Target) {
+  const ask = Effect.fnUntraced(function*(attempt: PgClient.PgPoolConfig) {
+    const sql = yield* PgClient.makeClient(attempt)
+    const [row] = yield* sql<Omit<Answer, "config">>`
+      select current_setting('server_version') as version, current_setting('server_version_num')::int as number`
+    return row === undefined
+      ? yield* new DatabaseUnavailable({ target: target.name, detail: "it did not tell its version" })
+      : { version: row.version, number: row.number, config: attempt }
+  }, Effect.scoped)
+  return yield* ask(config).pipe(
+    Effect.catchIf(isPooler, () =>
+      Effect.andThen(
+        Effect.logWarning(
+          `${target.name} is a connection pooler that refuses session settings: ` +
+            "set idle_in_transaction_session_timeout and lock_timeout on the database or role"
+        ),
+        ask({ ...config, startupParameters: undefined })
+      )),
+    Effect.catchIf(SqlErrors.isSqlError, (error) => Effect.fail(unavailable(target, error))),
+    Effect.timeoutOrElse({
+      duration: config.connectTimeout ?? "5 seconds",
+      orElse: () => Effect.fail(new DatabaseUnavailable({ target: target.name, detail: "no answer in time" }))
+    })
+  )
+})
+
+interface Answer {
+  readonly version: string
+  readonly number: number
+  readonly config: PgClient.PgPoolConfig
+}
+
+const isPooler = (error: unknown) =>
+  SqlErrors.isSqlError(error) && describe(error).includes("unsupported startup parameter")
+
+const unavailable = (target: Target.Target, error: SqlErrors.SqlError) =>
+  new DatabaseUnavailable({ target: target.name, detail: target.hide(describe(error)) })
+
+const describe = (error: SqlErrors.SqlError) => {
+  const cause = error.reason.cause
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+  const known = systemErrors[code]
+  if (known !== undefined) return known
+  return cause instanceof Error && cause.message !== "" ? cause.message : error.message
+}
+
+const systemErrors: Readonly<Record<string, string>> = {
+  EACCES: "permission to use the socket denied",
+  EAI_AGAIN: "the host name could not be resolved",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  EHOSTUNREACH: "host unreachable",
+  ENETUNREACH: "network unreachable",
+  ENOENT: "there is no such socket",
+  ENOTFOUND: "the host name is not known",
+  ETIMEDOUT: "connection timed out"
+}
+
+// Postgres cuts the name at 63 bytes; cutting it here keeps whole characters
+const applicationName = (node: string) => {
+  const bytes = new TextEncoder().encode(`ostinato:user:${node.replaceAll(/[^\x20-\x7e]/g, "?")}`)
+  return new TextDecoder().decode(bytes.subarray(0, 63))
+}

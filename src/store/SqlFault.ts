@@ -1,0 +1,93 @@
+/**
+ * What a failed statement means for the caller: try again, wait for the server, or give up.
+ *
+ * The client's own `isRetryable` reads outages such as "the server is shutting down" (57P01) as final, so decisions
+ * are made here, by SQLSTATE. Every error has exactly one fault; an unknown state is `permanent`, so nothing is retried
+ * by accident.
+ */
+import * as Option from "effect/Option"
+import type { SqlError } from "effect/sql/SqlError"
+
+/**
+ * The kinds of fault.
+ *
+ * - `connection`: the link is gone or was never made. If it broke while a statement ran, its outcome is unknown:
+ *   repeat only what is safe to repeat.
+ * - `restart`: the server is stopping, starting, recovering or read-only after a fail-over. Nothing was committed by
+ *   this statement; wait and try again on a new connection.
+ * - `transient`: the server is well but could not do it now (deadlock, serialization, lock or statement timeout, out
+ *   of a resource). Nothing was committed; run the whole transaction again after a pause.
+ * - `constraint`: the data forbids it. The same statement fails again.
+ * - `permanent`: a mistake in the statement, in rights or in configuration. The same statement fails again.
+ *
+ * @category models
+ */
+export type SqlFault = "connection" | "restart" | "transient" | "constraint" | "permanent"
+
+/**
+ * Classifies an error by its SQLSTATE, or by its kind if the server sent none.
+ *
+ * **Example** (Retry only what may succeed)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import * as SqlFault from "ostinato/store/SqlFault"
+ *
+ * const patient = Effect.retry({ while: SqlFault.mayPass, times: 5 })
+ * ```
+ *
+ * @category combinators
+ */
+export const classify = (error: SqlError): SqlFault =>
+  Option.match(sqlState(error), {
+    onNone: () => error.reason._tag === "ConnectionError" ? "connection" : "permanent",
+    onSome: (state) => byState[state] ?? byClass[state.slice(0, 2)] ?? "permanent"
+  })
+
+/**
+ * True for `connection`, `restart` and `transient`: a later attempt may succeed.
+ *
+ * @category combinators
+ */
+export const mayPass = (error: SqlError): boolean => {
+  const fault = classify(error)
+  return fault === "connection" || fault === "restart" || fault === "transient"
+}
+
+/**
+ * The five-character SQLSTATE that the server sent, if it sent one.
+ *
+ * @category combinators
+ */
+export const sqlState = (error: SqlError): Option.Option<string> => {
+  const cause = error.reason.cause
+  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+  // every class has a digit among its first two characters, except XX: this keeps out system codes such as EPIPE
+  return typeof code === "string" && /^(?:XX|[0-9][0-9A-Z]|[A-Z][0-9])[0-9A-Z]{3}$/.test(code)
+    ? Option.some(code)
+    : Option.none()
+}
+
+const byClass: Readonly<Record<string, SqlFault>> = {
+  "08": "connection", // connection exception
+  "23": "constraint", // integrity constraint violation
+  "40": "transient", // transaction rollback: serialization failure, deadlock
+  "53": "transient", // insufficient resources: disk, memory, connections
+  "58": "transient" // system error outside Postgres: input and output, missing file
+}
+
+const byState: Readonly<Record<string, SqlFault>> = {
+  "08P01": "permanent", // protocol violation: the two sides do not speak the same language
+  "25006": "restart", // read-only transaction: a standby, or a fail-over not finished
+  "25P03": "connection", // idle in transaction timeout: the server closed the session
+  "25P04": "transient", // transaction timeout
+  "40002": "constraint", // a deferred constraint failed at commit
+  "40003": "connection", // statement completion unknown
+  "55006": "transient", // object in use
+  "55P03": "transient", // lock not available, lock timeout
+  "57014": "transient", // query canceled: statement timeout
+  "57P01": "restart", // admin shutdown
+  "57P02": "restart", // crash shutdown
+  "57P03": "restart", // cannot connect now: starting up or in recovery
+  "57P05": "connection" // idle session timeout
+}
