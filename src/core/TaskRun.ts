@@ -15,7 +15,7 @@ import { Failure } from "./TaskError.ts"
  *
  * @category models
  */
-export const RunId = Schema.String.pipe(Schema.brand("RunId"))
+export const RunId = Schema.String.check(Schema.isUUID()).pipe(Schema.brand("RunId"))
 
 /**
  * @category models

@@ -9,7 +9,7 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as Schema from "effect/Schema"
-import { TaskRun } from "../core/TaskRun.ts"
+import { RunId, TaskRun } from "../core/TaskRun.ts"
 import { Schedule } from "../schedule/ScheduleStore.ts"
 
 /**
@@ -46,7 +46,7 @@ export class Runs extends HttpApiGroup.make("runs").add(
   HttpApiEndpoint.get("list", "/runs", {
     query: {
       task: Schema.optional(Schema.String),
-      before: Schema.optional(Schema.String.check(Schema.isUUID())),
+      before: Schema.optional(RunId),
       limit: Schema.optional(Limit)
     },
     success: Schema.Struct({ items: Schema.Array(TaskRun) }),

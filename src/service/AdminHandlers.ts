@@ -22,9 +22,8 @@ const RunsLive = HttpApiBuilder.group(
       get: ({ params }) =>
         log.get(params.id).pipe(
           Effect.catchTag("RunLogUnavailable", unavailable),
-          Effect.flatMap((run) =>
-            run === null ? new RunNotFound({ detail: `no run has the id "${params.id}"` }) : Effect.succeed(run)
-          )
+          Effect.filterOrFail((run) => run !== null, () =>
+            new RunNotFound({ detail: `no run has the id "${params.id}"` }))
         )
     })
   })

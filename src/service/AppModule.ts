@@ -7,12 +7,14 @@
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import type * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import type * as Etag from "effect/http/Etag"
 import type * as HttpPlatform from "effect/http/HttpPlatform"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import type * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import type * as SqlClient from "effect/sql/SqlClient"
 import * as Dispatch from "../core/Dispatch.ts"
 import type { RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import * as Task from "../core/Task.ts"
@@ -28,6 +30,7 @@ import type { Line } from "../store/Migration.ts"
  */
 export type Host =
   | PgClient.PgClient
+  | SqlClient.SqlClient
   | FileSystem.FileSystem
   | Path.Path
   | ChildProcessSpawner.ChildProcessSpawner
@@ -42,6 +45,7 @@ export type Web =
   | Etag.Generator
   | HttpPlatform.HttpPlatform
   | HttpRouter.HttpRouter
+  | HttpApiMiddleware.ProblemDetails
 
 /**
  * A task that can be started by its name with a payload in JSON, from a command line for instance.

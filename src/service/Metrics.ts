@@ -20,7 +20,9 @@ const buildInfo = Metric.withAttributes(
  *
  * @category layers
  */
-export const layer = <R>(refresh: Effect.Effect<void, never, R>): Layer.Layer<never, never, HttpRouter.HttpRouter | R> =>
+export const layer = <R>(
+  refresh: Effect.Effect<void, never, R>
+): Layer.Layer<never, never, HttpRouter.HttpRouter | R> =>
   HttpRouter.use((router) =>
     Effect.flatMap(Effect.context<R>(), (context) =>
       router.add(

@@ -10,12 +10,13 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { createServer } from "node:http"
 import * as Supervisor from "../core/Supervisor.ts"
 import * as PostgresScheduleStore from "../schedule/stores/Postgres.ts"
 import * as TaskScheduler from "../schedule/TaskScheduler.ts"
-import * as Database from "../store/Database.ts"
+import { Database } from "../store/Database.ts"
 import * as Migration from "../store/Migration.ts"
 import * as PostgresRunLog from "../store/PostgresRunLog.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
@@ -45,22 +46,24 @@ export class PortUnavailable extends Schema.TaggedError<PortUnavailable>()("Port
  *
  * @category layers
  */
-export const layerApp = <Provides, E>(app: AppModule<Provides, E>, database: {
-  /** Defaults to `own`: refuse an embedded database that another process runs. `join` uses it. */
-  readonly embedded?: "own" | "join" | undefined
-} = {}) =>
+export const layerApp = <Provides, E>(app: AppModule<Provides, E>, options?: {
+  /** Use the embedded server that another process runs instead of refusing to start. Defaults to `false`. */
+  readonly join?: boolean | undefined
+}) =>
   app.layer.pipe(
     Layer.provideMerge(Layer.unwrap(Effect.gen(function*() {
-      const { exclusive } = yield* Database.Database
+      const { exclusive } = yield* Database
       for (const line of [PostgresRunLog.migrations, PostgresScheduleStore.migrations, app.migrations]) {
         const applied = yield* Migration.run(line)
-        if (applied.length > 0) yield* Effect.logInfo(`tables of ${line.name} brought up to date: ${applied.join(", ")}`)
+        if (applied.length > 0) {
+          yield* Effect.logInfo(`tables of ${line.name} brought up to date: ${applied.join(", ")}`)
+        }
       }
       return Layer.merge(PostgresRunLog.layer({ exclusive }), PostgresScheduleStore.layer({ exclusive }))
     }))),
     Layer.provideMerge(Layer.unwrap(Effect.map(
       ServiceConfig,
-      (config) => Database.layer({ url: config.databaseUrl, directory: config.directory, embedded: database.embedded })
+      (config) => Database.layer({ url: config.databaseUrl, directory: config.directory, join: options?.join })
     ))),
     Layer.provideMerge(Supervisor.layer)
   )
@@ -79,7 +82,7 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     Page.layer(app.page)
   ).pipe(
     Layer.provide(HttpApiMiddleware.layerProblemDetails()),
-    Layer.provide(Page.layerSecurityHeaders.layer)
+    Layer.provide(Page.layerSecurityHeaders)
   )
   const Http = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true }).pipe(
     Layer.provideMerge(Server)
@@ -96,8 +99,20 @@ const Server = Layer.unwrap(Effect.map(ServiceConfig, ({ host, port }) =>
     { host, port }
   ).pipe(
     Layer.catchTag("ServeError", (error) =>
-      Layer.effectDiscard(Effect.fail(new PortUnavailable({ host, port, detail: String(error.cause) }))))
+      Layer.effect(
+        HttpServer.HttpServer,
+        Effect.fail(new PortUnavailable({ host, port, detail: reason(error.cause) }))
+      ))
   )))
+
+const reason = (cause: unknown) =>
+  !Predicate.hasProperty(cause, "code")
+    ? String(cause)
+    : cause.code === "EADDRINUSE"
+    ? "another process listens there"
+    : cause.code === "EACCES"
+    ? "this user may not use that port"
+    : String(cause.code)
 
 const Started = Layer.effectDiscard(Effect.gen(function*() {
   const config = yield* ServiceConfig

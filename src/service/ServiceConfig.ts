@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -48,11 +49,18 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   readonly schedulerEnabled: boolean
   /** `OSTINATO_DRAIN_TIMEOUT`: how long work in flight may go on after a stop was asked for. Defaults to `25 seconds`. */
   readonly drain: Duration.Duration
+  /** `LOG_LEVEL`. Defaults to `info`. */
+  readonly logLevel: LogLevel.LogLevel
+  /** `LOG_FORMAT`. Defaults to `auto`: pretty on a terminal, else json. */
+  readonly logFormat: "auto" | "pretty" | "json" | "logfmt"
 }>()("ostinato/service/ServiceConfig") {}
 
 type Read<A> = Result.Result<A, string>
 
-const variable = (name: string, ...aliases: ReadonlyArray<string>): Effect.Effect<{ name: string; value: string } | undefined> =>
+const variable = (
+  name: string,
+  ...aliases: ReadonlyArray<string>
+): Effect.Effect<{ name: string; value: string } | undefined> =>
   Effect.gen(function*() {
     for (const key of [name, ...aliases]) {
       const found = yield* Effect.orElseSucceed(Config.option(Config.String(key)), () => Option.none<string>())
@@ -102,6 +110,25 @@ const postgresUrl = (text: string): Read<Redacted.Redacted | undefined> =>
     ? Result.succeed(Redacted.make(text))
     : Result.fail("is no Postgres URL: write postgres://user:password@host:5432/database (the value is not shown here)")
 
+const oneOf = <A>(choices: Record<string, A>) => (text: string): Read<A> => {
+  const found = choices[text.toLowerCase()]
+  return found === undefined
+    ? Result.fail(`"${text}" is none of ${Object.keys(choices).join(", ")}`)
+    : Result.succeed(found)
+}
+
+const levels: Record<string, LogLevel.LogLevel> = {
+  trace: "Trace",
+  debug: "Debug",
+  info: "Info",
+  warn: "Warn",
+  error: "Error",
+  fatal: "Fatal",
+  none: "None"
+}
+
+const formats = { auto: "auto", pretty: "pretty", json: "json", logfmt: "logfmt" } as const
+
 const text = (value: string): Read<string> => Result.succeed(value)
 
 /**
@@ -122,7 +149,9 @@ export const load: Effect.Effect<ServiceConfig["Service"], ConfigInvalid> = Effe
       ["OSTINATO_DRAIN_TIMEOUT"],
       Duration.seconds(25),
       (value) => Result.map(interval(value), (timetable) => Duration.millis(timetable.everyMs))
-    )
+    ),
+    logLevel: setting<LogLevel.LogLevel>(["LOG_LEVEL"], "Info", oneOf(levels)),
+    logFormat: setting<ServiceConfig["Service"]["logFormat"]>(["LOG_FORMAT"], "auto", oneOf(formats))
   })
   const problems = Object.values<Read<unknown>>(read).flatMap((value) => Result.isFailure(value) ? [value.failure] : [])
   if (problems.length > 0) return yield* new ConfigInvalid({ problems })

@@ -25,6 +25,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlErrors from "effect/sql/SqlError"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgres.ts"
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
+import * as ServerUrl from "./internal/ServerUrl.ts"
 import * as Target from "./internal/Target.ts"
 
 /**
@@ -37,6 +38,11 @@ export interface DatabaseOptions {
   readonly url?: Redacted.Redacted | undefined
   /** Data directory of the embedded server; not touched when `url` is given. */
   readonly directory: string
+  /**
+   * Where another living process runs the embedded server of this directory: use that one, for as long as it runs,
+   * instead of failing with `DataDirectoryInUse`. Defaults to `false`.
+   */
+  readonly join?: boolean | undefined
   /** Options of the embedded server. */
   readonly embedded?: Omit<EmbeddedPostgresOptions, "directory"> | undefined
   /** Largest number of connections in the pool. Defaults to `8`. */
@@ -99,6 +105,11 @@ export class Tx extends Context.Service<Tx, { readonly "~ostinato/Tx": true }>()
  */
 export class Database extends Context.Service<Database, {
   readonly kind: "embedded" | "url"
+  /**
+   * This process started the server itself, so no process that used the database before can still be using it: what
+   * those left open may be closed at once.
+   */
+  readonly exclusive: boolean
   /** Where it is, for people: host, port and database, without a password. */
   readonly describe: string
   /** The server's version, for example `18.4`. */
@@ -130,19 +141,32 @@ export class Database extends Context.Service<Database, {
 
 const open = Tx.of({ "~ostinato/Tx": true })
 
-type Server = Pick<typeof Database.Service, "kind" | "url" | "awaitExit">
+type Server = Pick<typeof Database.Service, "kind" | "exclusive" | "url" | "awaitExit">
 
 const layerUrl = (options: DatabaseOptions, url: Redacted.Redacted) =>
-  Layer.effectContext(connect(options, { kind: "url", url, awaitExit: Effect.never })).pipe(
+  Layer.effectContext(connect(options, { kind: "url", exclusive: false, url, awaitExit: Effect.never })).pipe(
     Layer.provide(Reactivity.layer)
   )
 
-const layerEmbedded = (options: DatabaseOptions) =>
-  Layer.effectContext(
-    Effect.flatMap(EmbeddedPostgres, ({ awaitExit, url }) => connect(options, { kind: "embedded", url, awaitExit }))
-  ).pipe(
+const layerEmbedded = (options: DatabaseOptions) => {
+  const owned = Effect.flatMap(
+    EmbeddedPostgres,
+    ({ awaitExit, url }) => connect(options, { kind: "embedded", exclusive: true, url, awaitExit })
+  )
+  const layer = Layer.effectContext(owned).pipe(
     Layer.provide([Reactivity.layer, EmbeddedPostgres.layer({ ...options.embedded, directory: options.directory })])
   )
+  return options.join === true
+    ? Layer.catchTag(layer, "EmbeddedPostgresError", (error) => joined(options, error))
+    : layer
+}
+
+const joined = (options: DatabaseOptions, refusal: EmbeddedPostgresError) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const url = refusal.reason._tag === "DataDirectoryInUse" ? yield* ServerUrl.read(options.directory) : undefined
+    if (url === undefined) return yield* refusal
+    return yield* connect(options, { kind: "embedded", exclusive: false, url, awaitExit: Effect.never })
+  })).pipe(Layer.provide(Reactivity.layer))
 
 const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions, server: Server) {
   const target = Target.read(server.url)
@@ -163,6 +187,7 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
     Context.add(SqlClient.SqlClient, client),
     Context.add(Database, {
       kind: server.kind,
+      exclusive: server.exclusive,
       describe: server.kind === "embedded" ? `embedded Postgres at ${options.directory}` : target.name,
       version: answer.version,
       url: server.url,

@@ -39,6 +39,7 @@ import * as OwnerLock from "./internal/OwnerLock.ts"
 import * as Postmaster from "./internal/Postmaster.ts"
 import * as RuntimeFolder from "./internal/RuntimeFolder.ts"
 import * as ServerProgram from "./internal/ServerProgram.ts"
+import * as ServerUrl from "./internal/ServerUrl.ts"
 
 /**
  * How to reach the embedded server; the fields are those of `PgClient`.
@@ -155,13 +156,15 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
     username: Cluster.username,
     password
   }
+  const url = Redacted.make(
+    `postgres://${connection.username}:${encodeURIComponent(Redacted.value(password))}` +
+      `@${encodeURIComponent(runtime)}:${port}/${connection.database}`,
+    { label: "url" }
+  )
+  yield* ServerUrl.publish(directory, url)
   return EmbeddedPostgres.of({
     connection,
-    url: Redacted.make(
-      `postgres://${connection.username}:${encodeURIComponent(Redacted.value(password))}` +
-        `@${encodeURIComponent(runtime)}:${port}/${connection.database}`,
-      { label: "url" }
-    ),
+    url,
     version: Binaries.major,
     pid: postmaster.pid,
     awaitExit: Effect.flatMap(

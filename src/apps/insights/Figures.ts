@@ -47,7 +47,10 @@ export class Figures extends Context.Service<Figures, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      const repository = ({ branch, head, name, root }: Repository, { additions, authors, commits, days, deletions }: History) =>
+      const repository = (
+        { branch, head, name, root }: Repository,
+        { additions, authors, commits, days, deletions }: History
+      ) =>
         sql<{ id: string }>`
           INSERT INTO insights.repository AS r (path, name, branch, head, commits, contributors, additions, deletions, first_day, last_day)
           VALUES (${root}, ${name}, ${branch}, ${head}, ${commits}, ${authors.length}, ${additions}, ${deletions},
@@ -73,8 +76,12 @@ export class Figures extends Context.Service<Figures, {
         sql`
           INSERT INTO insights.commit_day (repository_id, day, author_id, commits, additions, deletions)
           SELECT ${id}::uuid, d.day::date, a.id, sum(d.commits), sum(d.additions), sum(d.deletions)
-          FROM unnest(${days.map((day) => day.day)}::text[], ${days.map((day) => authors[day.author]?.name ?? "")}::text[],
-              ${days.map((day) => authors[day.author]?.email ?? "")}::text[], ${days.map((day) => day.commits)}::bigint[],
+          FROM unnest(${days.map((day) => day.day)}::text[], ${
+          days.map((day) => authors[day.author]?.name ?? "")
+        }::text[],
+              ${days.map((day) => authors[day.author]?.email ?? "")}::text[], ${
+          days.map((day) => day.commits)
+        }::bigint[],
               ${days.map((day) => day.additions)}::bigint[], ${days.map((day) => day.deletions)}::bigint[])
             AS d(day, name, email, commits, additions, deletions)
           CROSS JOIN insights.installation i
@@ -91,13 +98,16 @@ export class Figures extends Context.Service<Figures, {
         )
 
       return Figures.of({
-        write: (opened, history) =>
-          Effect.gen(function*() {
+        write: Effect.fn("Figures.write")(
+          function*(opened, history) {
             const id = (yield* repository(opened, history))[0]?.id ?? ""
             yield* authors(history)
             yield* sql`DELETE FROM insights.commit_day WHERE repository_id = ${id}::uuid`
             yield* days(id, history)
-          }).pipe(sql.withTransaction, attempt, Effect.withSpan("Figures.write")),
+          },
+          sql.withTransaction,
+          attempt
+        ),
         list: attempt(select(sql`true`)),
         // compared as text: an id that is no uuid names no repository
         get: (id) => attempt(Effect.map(select(sql`id::text = ${id}`), (rows) => rows[0] ?? null)),
@@ -129,10 +139,12 @@ export class Figures extends Context.Service<Figures, {
   )
 }
 
-const decodeRepositories = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
-  ...RepositoryFigures.fields,
-  syncedAt: Schema.DateTimeUtcFromDate
-}).pipe(Schema.decodeTo(Schema.toType(RepositoryFigures)))))
+const decodeRepositories = Schema.decodeUnknownEffect(Schema.Array(
+  Schema.Struct({
+    ...RepositoryFigures.fields,
+    syncedAt: Schema.DateTimeUtcFromDate
+  }).pipe(Schema.decodeTo(Schema.toType(RepositoryFigures)))
+))
 const decodePoints = Schema.decodeUnknownEffect(Schema.Array(Point))
 const decodeContributors = Schema.decodeUnknownEffect(Schema.Array(Contributor))
 

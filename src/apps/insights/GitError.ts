@@ -86,7 +86,17 @@ export class GitTimeout extends Schema.TaggedError<GitTimeout>()("GitTimeout", {
   }
 }
 
+/** Every failure of the git modules, as it is stored and sent. */
+export const GitError = Schema.Union([
+  GitNotFound,
+  NotARepository,
+  ShallowClone,
+  EmptyRepository,
+  GitFailed,
+  GitTimeout
+])
+
 /** Any failure of the git modules. */
-export type GitError = GitNotFound | NotARepository | ShallowClone | EmptyRepository | GitFailed | GitTimeout
+export type GitError = typeof GitError.Type
 
 const quote = (path: string): string => JSON.stringify(path)

@@ -2,10 +2,10 @@
  * Insights: figures of git repositories, collected on a timetable. The default application of the service.
  */
 import * as Layer from "effect/Layer"
+import { fileURLToPath } from "node:url"
 import { Dispatch } from "ostinato"
 import { PeriodicTask, type Timetable } from "ostinato/schedule"
 import { AppModule } from "ostinato/service"
-import { fileURLToPath } from "node:url"
 import { Figures } from "./Figures.ts"
 import * as InsightsHandlers from "./InsightsHandlers.ts"
 import * as InsightsMetrics from "./InsightsMetrics.ts"

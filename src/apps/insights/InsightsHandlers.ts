@@ -19,10 +19,9 @@ const RepositoriesLive = HttpApiBuilder.group(
     const found = (id: string) =>
       figures.get(id).pipe(
         Effect.catchTag("FiguresUnavailable", unavailable),
-        Effect.flatMap((repository) =>
-          repository === null
-            ? new RepositoryNotFound({ detail: `no repository has the id "${id}"` })
-            : Effect.succeed(repository)
+        Effect.filterOrFail(
+          (repository) => repository !== null,
+          () => new RepositoryNotFound({ detail: `no repository has the id "${id}"` })
         )
       )
     return handlers.handleAll({

@@ -30,16 +30,18 @@ export const SyncRepository = Task.make("insights.sync", {
 })
 
 /** The handler. */
-export const SyncRepositoryLive = SyncRepository.toLayer(Effect.fn("insights.sync")(function*() {
-  const { path } = yield* Source
-  const figures = yield* Figures
-  const repository = yield* Git.open(path)
-  const history = yield* GitHistory.collect(repository)
-  yield* figures.write(repository, history)
-  return {
-    repository: repository.root,
-    head: repository.head,
-    commits: history.commits,
-    contributors: history.authors.length
-  }
-}))
+export const SyncRepositoryLive = SyncRepository.toLayer(
+  Effect.fn("insights.sync")(function*() {
+    const { path } = yield* Source
+    const figures = yield* Figures
+    const repository = yield* Git.open(path)
+    const history = yield* GitHistory.collect(repository)
+    yield* figures.write(repository, history)
+    return {
+      repository: repository.root,
+      head: repository.head,
+      commits: history.commits,
+      contributors: history.authors.length
+    }
+  })
+)

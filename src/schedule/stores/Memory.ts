@@ -6,8 +6,8 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { lease, Schedule, ScheduleStore, ScheduleStoreUnavailable, type Tick, type TickKey } from "../ScheduleStore.ts"
 import { changed } from "../internal/place.ts"
+import { lease, Schedule, ScheduleStore, ScheduleStoreUnavailable, type Tick, type TickKey } from "../ScheduleStore.ts"
 
 interface Row extends Tick {
   leaseUntil: number

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Line } from "../../store/Migration.ts"
+import { changed } from "../internal/place.ts"
 import {
   type Advance,
   lease,
@@ -20,7 +21,6 @@ import {
   ScheduleStoreUnavailable,
   TickOutcome
 } from "../ScheduleStore.ts"
-import { changed } from "../internal/place.ts"
 
 /**
  * The tables behind the store.

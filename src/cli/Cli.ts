@@ -1,0 +1,47 @@
+/**
+ * The command line: names, flags and help. What a command does is in `commands/`, loaded only when it is asked for.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ServiceConfig from "ostinato/service/ServiceConfig"
+import { version } from "ostinato/service/version"
+import * as Logging from "./Logging.ts"
+import { UsageError } from "./UsageError.ts"
+
+// results of commands are wired to what they print; the configuration is read once for both
+const configured = Layer.provideMerge(Logging.layer, ServiceConfig.layer)
+
+const serve = Command.make(
+  "serve",
+  {},
+  () => Effect.flatMap(Effect.promise(() => import("./commands/serve.ts")), ({ serve }) => serve)
+).pipe(
+  Command.withDescription("Run the service until a signal asks it to stop"),
+  Command.provide(configured)
+)
+
+const run = Command.make("run", {
+  task: Argument.String("task").pipe(Argument.withDescription("Name of the task, e.g. insights.sync")),
+  input: Flag.String("input").pipe(
+    Flag.withDescription("The payload as JSON"),
+    Flag.withDefault("{}")
+  ),
+  json: Flag.Boolean("json").pipe(Flag.withDescription("Print the run as one line of JSON"), Flag.withDefault(false))
+}, (options) => Effect.flatMap(Effect.promise(() => import("./commands/run.ts")), ({ run }) => run(options))).pipe(
+  Command.withDescription("Run a task once, now"),
+  Command.provide(configured)
+)
+
+/** The program, given its arguments. Fails with `UsageError` where they are wrong; the parser has then said why. */
+export const main = Command.make("ostinato").pipe(
+  Command.withDescription("Background work for Effect"),
+  Command.withSubcommands([serve, run]),
+  Command.run({ version, renderErrors: true }),
+  Effect.catchTag(
+    "ShowHelp",
+    (help) => help.errors.length === 0 ? Effect.void : Effect.fail(new UsageError({ detail: "" }))
+  )
+)

@@ -1,0 +1,42 @@
+/**
+ * What a shell or a supervisor learns from the end of a command.
+ */
+import * as Cause from "effect/Cause"
+import * as Predicate from "effect/Predicate"
+import * as Runtime from "effect/Runtime"
+
+/** The codes that commands end with. */
+export const ExitCode = {
+  ok: 0,
+  /** The task, or the operation, failed. */
+  failed: 1,
+  /** Something else holds what was asked for: the port, the data directory. */
+  conflict: 4,
+  /** The command line is wrong. */
+  usage: 64,
+  /** The database cannot be reached. */
+  unavailable: 69,
+  /** A setting is wrong. */
+  config: 78,
+  interrupted: 130
+} as const
+
+/** The code of a program that failed. */
+export const ofCause = (cause: Cause.Cause<unknown>): number => {
+  const error = Cause.squash(cause)
+  if (Cause.hasInterruptsOnly(cause)) return ExitCode.ok
+  if (Predicate.hasProperty(error, Runtime.errorExitCode) && typeof error[Runtime.errorExitCode] === "number") {
+    return error[Runtime.errorExitCode]
+  }
+  return Predicate.hasProperty(error, "_tag") ? byTag[String(error._tag)] ?? ExitCode.failed : ExitCode.failed
+}
+
+const byTag: Record<string, number> = {
+  ConfigInvalid: ExitCode.config,
+  MigrationFailed: ExitCode.unavailable,
+  PortUnavailable: ExitCode.conflict,
+  RunLogUnavailable: ExitCode.unavailable,
+  ScheduleStoreUnavailable: ExitCode.unavailable,
+  UsageError: ExitCode.usage,
+  PayloadInvalid: ExitCode.usage
+}

@@ -1,0 +1,30 @@
+/**
+ * `ostinato serve`: the service in the foreground, until a signal asks it to stop.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import { uptime } from "node:process"
+import * as Service from "ostinato/service/Service"
+import { ServiceConfig } from "ostinato/service/ServiceConfig"
+import { Database } from "ostinato/store/Database"
+import * as Insights from "../../apps/insights/Insights.ts"
+
+/** Runs until it is interrupted, or until an embedded server is lost. */
+export const serve = Effect.gen(function*() {
+  const config = yield* ServiceConfig
+  const app = Insights.make({ repository: config.repository, timetable: config.interval })
+  const ready = Effect.gen(function*() {
+    const database = yield* Database
+    const server = yield* HttpServer.HttpServer
+    yield* Effect.logInfo(
+      `ready in ${Math.round(uptime() * 1000)} ms: ${HttpServer.formatAddress(server.address)} on ${database.describe}`
+    )
+    return yield* database.awaitExit
+  })
+  return yield* Effect.scoped(Effect.flatMap(
+    Layer.build(Service.layer(app).pipe(Layer.provide(NodeHttpServer.layerHttpServices))),
+    (context) => Effect.provideContext(ready, context)
+  ))
+})
