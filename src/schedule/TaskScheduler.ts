@@ -81,7 +81,9 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
           ),
           Effect.ensuring(Effect.sync(() => open.delete(key))),
           Effect.provideContext(context),
-          Effect.withSpan(`tick ${schedule.name}`, { root: true })
+          Effect.withSpan(`tick ${schedule.name}`, { root: true }),
+          // the loop that starts it is not traced, the work is
+          Effect.withTracerEnabled(true)
         )
 
       const loop = (schedule: PeriodicTask<R>, drain: Drain.Drain) => {

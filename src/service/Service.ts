@@ -81,7 +81,7 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     Metrics.layer(app.refreshMetrics),
     Page.layer(app.page)
   ).pipe(
-    Layer.provide(HttpApiMiddleware.layerProblemDetails()),
+    Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
     Layer.provide(Page.layerSecurityHeaders)
   )
   const Http = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true }).pipe(

@@ -139,12 +139,12 @@ export class Figures extends Context.Service<Figures, {
   )
 }
 
-const decodeRepositories = Schema.decodeUnknownEffect(Schema.Array(
-  Schema.Struct({
-    ...RepositoryFigures.fields,
-    syncedAt: Schema.DateTimeUtcFromDate
-  }).pipe(Schema.decodeTo(Schema.toType(RepositoryFigures)))
-))
+const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
+  ...RepositoryFigures.fields,
+  syncedAt: Schema.DateTimeUtcFromDate
+})))
+const decodeRepositories = (rows: ReadonlyArray<unknown>) =>
+  Effect.map(decodeRows(rows), (rows) => rows.map((row) => new RepositoryFigures(row)))
 const decodePoints = Schema.decodeUnknownEffect(Schema.Array(Point))
 const decodeContributors = Schema.decodeUnknownEffect(Schema.Array(Contributor))
 
