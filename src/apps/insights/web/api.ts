@@ -1,0 +1,109 @@
+/**
+ * What the page reads from the service: the shapes of the answers, and one way to fetch them.
+ *
+ * Every failure becomes an `ApiError` whose message can be shown to a person as it is.
+ */
+
+/** Figures of one repository. Days are `YYYY-MM-DD`; they are `null` before the first collection. */
+export interface Repository {
+  readonly id: string
+  readonly name: string
+  readonly path: string
+  readonly branch: string | null
+  readonly head: string | null
+  readonly commits: number
+  readonly contributors: number
+  readonly additions: number
+  readonly deletions: number
+  readonly first_day: string | null
+  readonly last_day: string | null
+  /** An instant in ISO 8601; `null` before the first collection. */
+  readonly synced_at: string | null
+}
+
+/** One bucket of a series: the day it begins and its sum. Buckets without commits are there, with 0. */
+export interface Point {
+  readonly at: string
+  readonly value: number
+}
+
+/** One contributor, most commits first. */
+export interface Contributor {
+  readonly name: string
+  readonly commits: number
+  readonly additions: number
+  readonly deletions: number
+}
+
+/** One run of a task, newest first. Instants in ISO 8601. */
+export interface Run {
+  readonly id: string
+  readonly task: string
+  readonly trigger: string
+  readonly status: "running" | "completed" | "failed" | "interrupted" | "abandoned"
+  readonly started_at: string
+  readonly finished_at: string | null
+  readonly run_ms: number | null
+  readonly error: string | null
+}
+
+/** The figures that have a series. */
+export type SeriesMetric = "commits" | "additions" | "deletions"
+
+/** A failed request, with a message for people. */
+export class ApiError extends Error {
+  override readonly name = "ApiError"
+}
+
+/** All repositories. */
+export const repositories = (): Promise<ReadonlyArray<Repository>> => items("insights/repositories")
+
+/** One value for each week of the history. */
+export const weekly = (id: string, metric: SeriesMetric): Promise<ReadonlyArray<Point>> =>
+  items(`insights/repositories/${encodeURIComponent(id)}/series?bucket=week&metric=${metric}`)
+
+/** The ten contributors with the most commits. */
+export const contributors = (id: string): Promise<ReadonlyArray<Contributor>> =>
+  items(`insights/repositories/${encodeURIComponent(id)}/contributors?limit=10`)
+
+/** The ten latest runs of any task. */
+export const runs = (): Promise<ReadonlyArray<Run>> => items("runs?limit=10")
+
+const timeoutMillis = 15_000
+
+const items = async <A>(path: string): Promise<ReadonlyArray<A>> => {
+  const response = await request(path)
+  const body: unknown = await response.json().catch(() => undefined)
+  if (!response.ok) throw new ApiError(refusal(response.status, body))
+  const list = member(body, "items")
+  if (!Array.isArray(list)) throw new ApiError("The service answered in a form that this page does not know.")
+  // the service encodes its answers from the schemas that the interfaces above mirror
+  return list as ReadonlyArray<A>
+}
+
+const request = async (path: string): Promise<Response> => {
+  try {
+    return await fetch(new URL(`api/v1/${path}`, document.baseURI), {
+      headers: { accept: "application/json" },
+      signal: AbortSignal.timeout(timeoutMillis)
+    })
+  } catch (error) {
+    const late = error instanceof DOMException && error.name === "TimeoutError"
+    throw new ApiError(
+      late
+        ? `The service did not answer within ${timeoutMillis / 1000} seconds.`
+        : "The service cannot be reached. Is it still running?"
+    )
+  }
+}
+
+const refusal = (status: number, body: unknown): string => {
+  const said = [member(body, "detail"), member(body, "title")].find((value) =>
+    typeof value === "string" && value !== ""
+  )
+  if (status === 401 || status === 403) return `The service refused to show its figures (${said ?? status}).`
+  return `The service answered with an error (${said ?? status}).`
+}
+
+const member = (body: unknown, name: string): unknown =>
+  typeof body === "object" && body !== null ? Reflect.get(body, name) : undefined

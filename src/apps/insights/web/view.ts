@@ -1,0 +1,161 @@
+/** The parts of the page, each made from the answers of the service. */
+import type { Contributor, Point, Repository, Run } from "./api.ts"
+import * as Chart from "./chart.ts"
+import { html } from "./dom.ts"
+import * as Format from "./format.ts"
+
+/** Everything about one repository that changes only when it is collected again. */
+export interface Detail {
+  readonly commits: ReadonlyArray<Point>
+  readonly additions: ReadonlyArray<Point>
+  readonly deletions: ReadonlyArray<Point>
+  readonly contributors: ReadonlyArray<Contributor>
+}
+
+/** The figures, the charts and the contributors of a repository. */
+export const repository = (figures: Repository, detail: Detail): HTMLElement => {
+  const { additions, commits, deletions } = detail
+  return html(
+    "article",
+    { class: "repository" },
+    heading(figures),
+    html(
+      "dl",
+      { class: "figures" },
+      figure("Commits", figures.commits, "commits"),
+      figure("Contributors", figures.contributors, "people"),
+      figure("Lines added", figures.additions, "additions"),
+      figure("Lines deleted", figures.deletions, "deletions")
+    ),
+    commits.length === 0 ? null : Chart.make({
+      title: "Commits per week",
+      height: 240,
+      series: [{ label: "commits", tone: "commits", points: commits }]
+    }),
+    additions.length === 0 ? null : Chart.make({
+      title: "Lines per week",
+      height: 220,
+      series: [
+        { label: "added", tone: "additions", points: additions },
+        { label: "deleted", tone: "deletions", points: deletions }
+      ]
+    }),
+    detail.contributors.length === 0 ? null : contributors(detail.contributors, figures)
+  )
+}
+
+/** The latest runs, newest first; `now` in milliseconds since the epoch. */
+export const runs = (list: ReadonlyArray<Run>, now: number): HTMLElement =>
+  html(
+    "section",
+    { class: "runs" },
+    html("h2", {}, "Latest runs"),
+    list.length === 0
+      ? html("p", { class: "quiet" }, "Nothing has run yet.")
+      : html("ol", {}, ...list.map((run) => runItem(run, now)))
+  )
+
+/** A message in place of figures, with a button when `retry` is given. */
+export const notice = (title: string, text: string, retry?: () => void): HTMLElement => {
+  const button = retry === undefined ? null : html("button", { type: "button" }, "Try again")
+  if (button !== null && retry !== undefined) button.addEventListener("click", retry)
+  return html(
+    "div",
+    { class: retry === undefined ? "notice" : "notice problem" },
+    html("h1", {}, title),
+    html("p", {}, text),
+    button
+  )
+}
+
+/** A choice between repositories; left out when there is only one. */
+export const chooser = (
+  list: ReadonlyArray<Repository>,
+  chosen: string,
+  choose: (id: string) => void
+): HTMLElement | null => {
+  if (list.length < 2) return null
+  const select = html(
+    "select",
+    { id: "repository" },
+    ...list.map((item) => html("option", { value: item.id, selected: item.id === chosen ? "" : undefined }, item.name))
+  )
+  select.addEventListener("change", () => choose(select.value))
+  return html("p", { class: "chooser" }, html("label", { for: "repository" }, "Repository"), select)
+}
+
+const heading = (figures: Repository): HTMLElement => {
+  const { branch, first_day: first, head, last_day: last, path } = figures
+  return html(
+    "header",
+    { class: "heading" },
+    html("h1", {}, figures.name),
+    html(
+      "p",
+      { class: "facts" },
+      html("span", { class: "path", title: path }, path),
+      html(
+        "span",
+        {},
+        branch ?? "detached head",
+        head === null ? null : html("code", { title: head }, head.slice(0, 8))
+      ),
+      first === null || last === null ? null : html("span", {}, `${Format.day(first)} – ${Format.day(last)}`)
+    )
+  )
+}
+
+const figure = (label: string, value: number, tone: string): HTMLElement =>
+  html("div", { class: tone }, html("dt", {}, label), html("dd", {}, Format.count(value)))
+
+const contributors = (list: ReadonlyArray<Contributor>, figures: Repository): HTMLElement => {
+  const most = Math.max(1, ...list.map((person) => person.commits))
+  const rest = figures.contributors - list.length
+  return html(
+    "section",
+    { class: "contributors" },
+    html("h2", {}, "Top contributors"),
+    html("ol", {}, ...list.map((person) => contributor(person, most))),
+    rest > 0 ? html("p", { class: "quiet" }, `and ${Format.counted(rest, "other")}`) : null
+  )
+}
+
+const contributor = (person: Contributor, most: number): HTMLElement => {
+  const bar = html("span", { class: "share", "aria-hidden": "true" })
+  bar.style.setProperty("--share", String(person.commits / most))
+  return html(
+    "li",
+    {},
+    html("span", { class: "name", title: person.name }, person.name === "" ? "(no name)" : person.name),
+    html("span", { class: "amount" }, Format.counted(person.commits, "commit")),
+    bar,
+    html(
+      "span",
+      { class: "lines" },
+      html("span", { class: "additions" }, `+${Format.compact(person.additions)}`),
+      " ",
+      html("span", { class: "deletions" }, `−${Format.compact(person.deletions)}`)
+    )
+  )
+}
+
+const runItem = (run: Run, now: number): HTMLElement =>
+  html(
+    "li",
+    { class: run.status },
+    html("span", { class: "outcome" }, run.status),
+    html("span", { class: "task", title: run.task }, run.task),
+    html(
+      "time",
+      { datetime: run.started_at, title: Format.instant(run.started_at) },
+      Format.ago(run.started_at, now)
+    ),
+    html(
+      "span",
+      { class: "circumstances" },
+      [`by ${run.trigger}`, run.run_ms === null ? null : `took ${Format.duration(run.run_ms)}`]
+        .filter((part) => part !== null)
+        .join(" · ")
+    ),
+    run.error === null || run.error === "" ? null : html("p", { class: "error" }, run.error)
+  )
