@@ -21,7 +21,8 @@ export const roomOf = (path) => {
 export const appOf = (path) => /^src\/apps\/([^/]+)\//.exec(path)?.[1]
 
 /** Code that is bundled for a page: the dashboard, and the `web` folder of an application. */
-export const isBrowser = (path) => /^src\/(dashboard|apps\/[^/]+\/web)\//.test(path)
+export const isBrowser = (path) =>
+  /^src\/(dashboard|apps\/[^/]+\/web)\//.test(path) && !path.endsWith("/vite.config.ts")
 
 /** The first file of a worker thread, named `worker.ts` or `<name>.worker.ts`: it runs before any Effect does. */
 export const isWorkerEntry = (path) => /(^|\/|\.)worker\.ts$/.test(path)
