@@ -15,10 +15,10 @@ export interface Repository {
   readonly contributors: number
   readonly additions: number
   readonly deletions: number
-  readonly first_day: string | null
-  readonly last_day: string | null
+  readonly firstDay: string | null
+  readonly lastDay: string | null
   /** An instant in ISO 8601; `null` before the first collection. */
-  readonly synced_at: string | null
+  readonly syncedAt: string | null
 }
 
 /** One bucket of a series: the day it begins and its sum. Buckets without commits are there, with 0. */
@@ -39,12 +39,12 @@ export interface Contributor {
 export interface Run {
   readonly id: string
   readonly task: string
-  readonly trigger: string
+  readonly trigger: { readonly _tag: string }
   readonly status: "running" | "completed" | "failed" | "interrupted" | "abandoned"
-  readonly started_at: string
-  readonly finished_at: string | null
-  readonly run_ms: number | null
-  readonly error: string | null
+  readonly startedAt: string
+  readonly finishedAt: string | null
+  readonly runMs: number | null
+  readonly failure: { readonly message: string } | null
 }
 
 /** The figures that have a series. */

@@ -51,13 +51,13 @@ const refresh = async (): Promise<void> => {
 
 const show = async (): Promise<number> => {
   const [repositories, runs] = await Promise.all([Api.repositories(), Api.runs()])
-  const collected = repositories.filter((repository) => repository.synced_at !== null)
+  const collected = repositories.filter((repository) => repository.syncedAt !== null)
   const current = collected.find((repository) => repository.id === chosen) ?? collected[0]
   if (current === undefined) showWaiting(runs)
   else await showRepository(current, collected)
   showRuns(runs)
   if (!repositoryPlace.isConnected) main.replaceChildren(repositoryPlace, runsPlace)
-  say(current?.synced_at == null ? "" : `Collected ${Format.ago(current.synced_at, Date.now())}`)
+  say(current?.syncedAt == null ? "" : `Collected ${Format.ago(current.syncedAt, Date.now())}`)
   return current === undefined || runs.some((run) => run.status === "running") ? soon : later
 }
 
@@ -107,7 +107,7 @@ const showRepository = async (
 
 const showRuns = (runs: ReadonlyArray<Api.Run>): void => {
   const now = Date.now()
-  const key = JSON.stringify(runs.map((run) => [run, Format.ago(run.started_at, now)]))
+  const key = JSON.stringify(runs.map((run) => [run, Format.ago(run.startedAt, now)]))
   if (shownRuns === key) return
   shownRuns = key
   runsPlace.replaceChildren(View.runs(runs, now))

@@ -85,7 +85,7 @@ export const chooser = (
 }
 
 const heading = (figures: Repository): HTMLElement => {
-  const { branch, first_day: first, head, last_day: last, path } = figures
+  const { branch, firstDay: first, head, lastDay: last, path } = figures
   return html(
     "header",
     { class: "heading" },
@@ -147,15 +147,15 @@ const runItem = (run: Run, now: number): HTMLElement =>
     html("span", { class: "task", title: run.task }, run.task),
     html(
       "time",
-      { datetime: run.started_at, title: Format.instant(run.started_at) },
-      Format.ago(run.started_at, now)
+      { datetime: run.startedAt, title: Format.instant(run.startedAt) },
+      Format.ago(run.startedAt, now)
     ),
     html(
       "span",
       { class: "circumstances" },
-      [`by ${run.trigger}`, run.run_ms === null ? null : `took ${Format.duration(run.run_ms)}`]
+      [`by ${run.trigger._tag.toLowerCase()}`, run.runMs === null ? null : `took ${Format.duration(run.runMs)}`]
         .filter((part) => part !== null)
         .join(" · ")
     ),
-    run.error === null || run.error === "" ? null : html("p", { class: "error" }, run.error)
+    run.failure === null ? null : html("p", { class: "error" }, run.failure.message)
   )
