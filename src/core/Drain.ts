@@ -6,7 +6,7 @@
  * Closing takes at most `drain + grace`, whatever the work does. Work that neither finished nor yielded to
  * interruption is abandoned and named in the report; it may still be running.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"

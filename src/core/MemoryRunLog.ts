@@ -18,7 +18,7 @@ export const layer = (options?: {
 }): Layer.Layer<RunLog> =>
   Layer.sync(RunLog, () => {
     const capacity = options?.capacity ?? 1000
-    const runs = new Map<string, TaskRun>()
+    const runs = new Map<string, ConstructorParameters<typeof TaskRun>[0]>()
     const prune = () => {
       let surplus = -capacity
       for (const run of runs.values()) if (run.status !== "running") surplus += 1
@@ -32,32 +32,33 @@ export const layer = (options?: {
     return RunLog.of({
       begin: (run) =>
         Effect.map(DateTime.now, (now) => {
-          runs.set(
-            run.id,
-            new TaskRun({
-              ...run,
-              status: "running",
-              attempts: 0,
-              host: "memory",
-              pid: 0,
-              startedAt: now,
-              finishedAt: null,
-              queueMs: null,
-              runMs: null,
-              output: null,
-              failure: null
-            })
-          )
+          runs.set(run.id, {
+            ...run,
+            status: "running",
+            attempts: 0,
+            host: "memory",
+            pid: 0,
+            startedAt: now,
+            finishedAt: null,
+            queueMs: null,
+            runMs: null,
+            output: null,
+            failure: null
+          })
         }),
       end: (id, end) =>
         Effect.map(DateTime.now, (now) => {
           const run = runs.get(id)
           if (run?.status !== "running") return false
-          runs.set(id, new TaskRun({ ...run, ...end, finishedAt: now }))
+          runs.set(id, { ...run, ...end, finishedAt: now })
           prune()
           return true
         }),
-      get: (id) => Effect.sync(() => runs.get(id) ?? null),
+      get: (id) =>
+        Effect.sync(() => {
+          const run = runs.get(id)
+          return run === undefined ? null : new TaskRun(run)
+        }),
       list: (query) =>
         Effect.sync(() => {
           const { before, task } = query
@@ -65,6 +66,7 @@ export const layer = (options?: {
             .filter((run) => (task === undefined || run.task === task) && (before === undefined || run.id < before))
             .sort((a, b) => a.id < b.id ? 1 : -1)
             .slice(0, pageSize(query))
+            .map((run) => new TaskRun(run))
         })
     })
   })

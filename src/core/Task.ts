@@ -130,9 +130,11 @@ export const make = <
     [TypeId]: TypeId,
     name,
     // the defaults of the type parameters say what an absent option means, which the compiler cannot follow
+    // oxlint-disable typescript/no-unsafe-type-assertion -- as said
     payload: Schema.Struct(options?.payload ?? {}) as unknown as Contract["payload"],
     success: (options?.success ?? Schema.Void) as Success,
     error: (options?.error ?? Schema.Never) as Error,
+    // oxlint-enable typescript/no-unsafe-type-assertion
     timeout: options?.timeout === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.timeout),
     retry: options?.retry,
     handler,
@@ -142,14 +144,15 @@ export const make = <
       Layer.effect(
         handler,
         Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope | Attempt>>) => {
+          // types cannot say "all but what is new for every attempt": R minus those is there, and they are provided later
+          // oxlint-disable typescript/no-unsafe-type-assertion -- as said
           const captured = Context.omit(Scope.Scope, Attempt, Tracer.ParentSpan)(
-            // omit is typed by what it takes away, and these three may or may not be there
-            context as Context.Context<Exclude<R, Scope.Scope | Attempt> | Scope.Scope | Attempt | Tracer.ParentSpan>
+            context as Context.Context<Scope.Scope | Attempt | Tracer.ParentSpan>
           ) as Context.Context<Exclude<R, Scope.Scope | Attempt>>
           return Effect.succeed((payload: Contract["payload"]["Type"]) =>
-            // what is left of R is exactly the attempt's own Scope and Attempt
             Effect.provideContext(handle(payload), captured) as Attempted<Success, Error>
           )
+          // oxlint-enable typescript/no-unsafe-type-assertion
         })
       )
   }

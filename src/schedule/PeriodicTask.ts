@@ -1,7 +1,7 @@
 /**
  * A task that a timetable starts.
  */
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 import type { Dispatch, RunRef } from "../core/Dispatch.ts"
 import type { Any } from "../core/Task.ts"

@@ -140,7 +140,9 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
         const report = yield* drain.close
         if (Drain.isCutShort(report)) {
           yield* Effect.logWarning(
-            `stopped with work cut short: interrupted [${report.interrupted}], abandoned [${report.abandoned}]`
+            `stopped with work cut short: interrupted [${report.interrupted.join(", ")}], abandoned [${
+              report.abandoned.join(", ")
+            }]`
           )
         }
         yield* Scope.close(work, Exit.void)

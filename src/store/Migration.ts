@@ -11,6 +11,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as SqlFault from "./SqlFault.ts"
 
 /**
  * A step could not be applied. The database is as it was before.
@@ -56,11 +57,8 @@ export const run = (line: Line): Effect.Effect<ReadonlyArray<string>, MigrationF
     })
     return applied.map(([id, name]) => `${id}_${name}`)
   }).pipe(
-    Effect.mapError((error) => new MigrationFailed({ line: line.name, detail: detailOf(error) })),
+    Effect.mapError((error) => new MigrationFailed({ line: line.name, detail: SqlFault.explain(error) })),
     Effect.withSpan(`migrate ${line.name}`)
   )
 
 const migrate = Migrator.make({})
-
-const detailOf = (error: { readonly message: string; readonly cause?: unknown }): string =>
-  error.cause instanceof Error ? `${error.message}: ${detailOf(error.cause)}` : error.message

@@ -16,6 +16,8 @@ import { pageSize, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import { Supervisor } from "../core/Supervisor.ts"
 import { type RunId, TaskRun, Trigger } from "../core/TaskRun.ts"
 import type { Line } from "./Migration.ts"
+import * as SqlFault from "./SqlFault.ts"
+import * as StoredText from "./StoredText.ts"
 
 /**
  * The tables behind the log.
@@ -72,7 +74,7 @@ export const layer = (options?: {
       const supervisor = yield* Supervisor
       const host = NodeOs.hostname()
       const running = new Set<RunId>()
-      const json = (value: unknown) => value === null ? null : sql.json(value)
+      const json = (value: Schema.Json | null) => value === null ? null : sql.json(StoredText.json(value))
 
       const sweep = (all: boolean) =>
         attempt(
@@ -104,7 +106,7 @@ export const layer = (options?: {
               const trigger = yield* encodeTrigger(run.trigger)
               yield* sql`
                 INSERT INTO ostinato.run (id, task, trigger, payload, status, host, pid, trace_id, lease_until)
-                VALUES (${run.id}::uuid, ${run.task}, ${json(trigger)}, ${json(run.payload)}, 'running',
+                VALUES (${run.id}::uuid, ${run.task}, ${sql.json(trigger)}, ${json(run.payload)}, 'running',
                   ${host}, ${NodeProcess.pid}, ${run.traceId}, now() + interval '30 seconds')`
               running.add(run.id)
             })
@@ -169,4 +171,4 @@ const decode = (rows: ReadonlyArray<unknown>) =>
   Effect.map(decodeRows(rows), (rows) => rows.map((row) => new TaskRun(row)))
 
 const attempt = <A, E extends { readonly message: string }, R>(operation: string, work: Effect.Effect<A, E, R>) =>
-  Effect.mapError(work, (error) => new RunLogUnavailable({ operation, detail: error.message }))
+  Effect.mapError(work, (error) => new RunLogUnavailable({ operation, detail: SqlFault.explain(error) }))

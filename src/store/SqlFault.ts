@@ -91,3 +91,18 @@ const byState: Readonly<Record<string, SqlFault>> = {
   "57P03": "restart", // cannot connect now: starting up or in recovery
   "57P05": "connection" // idle session timeout
 }
+
+/**
+ * What the server said, for people: the messages along the chain of causes, outermost first. A client's own wrapping
+ * ("Query failed") says nothing and is left out where the server said more. Never carries parameters.
+ *
+ * @category formatting
+ */
+export const explain = (error: { readonly message: string; readonly cause?: unknown }): string => {
+  const messages: Array<string> = []
+  for (let at: unknown = error; at instanceof Error && messages.length < 5; at = at.cause) {
+    if (!messages.includes(at.message)) messages.push(at.message)
+  }
+  const telling = messages.filter((message) => !/Query failed$/.test(message))
+  return (telling.length > 0 ? telling : [error.message]).join(": ")
+}

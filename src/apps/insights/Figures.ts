@@ -10,9 +10,10 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
+import * as SqlFault from "ostinato/store/SqlFault"
 import type { Repository } from "./Git.ts"
 import type { History } from "./GitHistory.ts"
-import { Bucket, Contributor, Point, RepositoryFigures, SeriesMetric } from "./InsightsApi.ts"
+import { type Bucket, Contributor, Point, RepositoryFigures, type SeriesMetric } from "./InsightsApi.ts"
 
 /** The figures could not be read or written. */
 export class FiguresUnavailable extends Schema.TaggedError<FiguresUnavailable>()("FiguresUnavailable", {
@@ -149,4 +150,4 @@ const decodePoints = Schema.decodeUnknownEffect(Schema.Array(Point))
 const decodeContributors = Schema.decodeUnknownEffect(Schema.Array(Contributor))
 
 const attempt = <A, E extends { readonly message: string }, R>(work: Effect.Effect<A, E, R>) =>
-  Effect.mapError(work, (error) => new FiguresUnavailable({ detail: error.message }))
+  Effect.mapError(work, (error) => new FiguresUnavailable({ detail: SqlFault.explain(error) }))

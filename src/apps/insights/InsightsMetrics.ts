@@ -16,8 +16,9 @@ const gauges = {
 export const refresh: Effect.Effect<void, never, Figures> = Effect.gen(function*() {
   const figures = yield* Figures
   for (const repository of yield* figures.list) {
-    for (const [figure, gauge] of Object.entries(gauges) as Array<[keyof typeof gauges, Metric.Gauge<number>]>) {
-      yield* Metric.update(Metric.withAttributes(gauge, { repository: repository.name }), repository[figure])
+    for (const figure of ["commits", "contributors", "additions", "deletions"] as const) {
+      const gauge = Metric.withAttributes(gauges[figure], { repository: repository.name })
+      yield* Metric.update(gauge, repository[figure])
     }
   }
 }).pipe(Effect.catchTag("FiguresUnavailable", (error) => Effect.logWarning(error.message)))

@@ -12,6 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Line } from "../../store/Migration.ts"
+import * as SqlFault from "../../store/SqlFault.ts"
+import * as StoredText from "../../store/StoredText.ts"
 import { changed } from "../internal/place.ts"
 import {
   type Advance,
@@ -165,12 +167,13 @@ export const layer = (options?: {
           attempt(
             "finish tick",
             sql`
-              UPDATE ostinato.tick SET finished_at = now(), outcome = ${outcome}, detail = ${detail}
+              UPDATE ostinato.tick SET finished_at = now(), outcome = ${outcome},
+                detail = ${detail === null ? null : StoredText.text(detail)}
               WHERE schedule = ${key.schedule} AND tick = ${DateTime.toDateUtc(key.tick)} AND finished_at IS NULL`
           ),
         list: attempt(
           "list schedules",
-          Effect.map(select(null), (rows) => rows.map(({ now: _, ...row }) => new Schedule(row)))
+          Effect.map(select(null), (rows) => rows.map((row) => new Schedule(row)))
         ),
         ticks: (name, limit) =>
           attempt(
@@ -216,6 +219,6 @@ const attempt = <A, E extends { readonly message: string }, R>(operation: string
   Effect.mapError(work, (error) =>
     error instanceof ScheduleStoreUnavailable
       ? error
-      : new ScheduleStoreUnavailable({ operation, detail: error.message })).pipe(
+      : new ScheduleStoreUnavailable({ operation, detail: SqlFault.explain(error) })).pipe(
       Effect.withSpan(`ScheduleStore ${operation}`)
     )

@@ -98,11 +98,10 @@ const request = async (path: string): Promise<Response> => {
 }
 
 const refusal = (status: number, body: unknown): string => {
-  const said = [member(body, "detail"), member(body, "title")].find((value) =>
-    typeof value === "string" && value !== ""
-  )
-  if (status === 401 || status === 403) return `The service refused to show its figures (${said ?? status}).`
-  return `The service answered with an error (${said ?? status}).`
+  const texts = [member(body, "detail"), member(body, "title")]
+  const said = texts.filter((value) => typeof value === "string").find((text) => text !== "") ?? status
+  if (status === 401 || status === 403) return `The service refused to show its figures (${said}).`
+  return `The service answered with an error (${said}).`
 }
 
 const member = (body: unknown, name: string): unknown =>

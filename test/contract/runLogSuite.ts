@@ -1,0 +1,122 @@
+/** What every driver of the log of runs promises. */
+import { assert, layer as withLayer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import { RunLog, type RunStart } from "ostinato/core/RunLog"
+import { NextRunId, RunId } from "ostinato/core/TaskRun"
+
+const next = Effect.flatten(NextRunId)
+
+const start = Effect.fnUntraced(function*(options?: Partial<RunStart>) {
+  const log = yield* RunLog
+  const run: RunStart = {
+    id: yield* next,
+    task: "suite.task",
+    trigger: { _tag: "Code" },
+    payload: { n: 1 },
+    traceId: null,
+    ...options
+  }
+  yield* log.begin(run)
+  return run.id
+})
+
+const completed = {
+  status: "completed",
+  attempts: 2,
+  queueMs: 1.5,
+  runMs: 20.25,
+  output: { ok: [1, null, "x"] },
+  failure: null
+} as const
+
+export const runLogSuite = (driver: string, layer: Layer.Layer<RunLog, unknown>) =>
+  withLayer(layer, { excludeTestServices: true })(`RunLog on ${driver}`, (it) => {
+    const fact = <E>(name: string, test: Effect.Effect<void, E, RunLog>) => it.effect(name, () => test)
+
+    fact(
+      "S0.54 shows a run as running from its begin on",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        const id = yield* start({ traceId: "0af7651916cd43dd8448eb211c80319c" })
+        const run = yield* log.get(id)
+        assert.strictEqual(run?.status, "running")
+        assert.strictEqual(run?.task, "suite.task")
+        assert.deepStrictEqual(run?.payload, { n: 1 })
+        assert.deepStrictEqual(run?.trigger, { _tag: "Code" })
+        assert.strictEqual(run?.traceId, "0af7651916cd43dd8448eb211c80319c")
+        assert.strictEqual(run?.finishedAt, null)
+        assert.strictEqual(run?.runMs, null)
+      })
+    )
+
+    fact(
+      "S0.54 closes a run once, and a second end changes nothing",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        const id = yield* start()
+        assert.isTrue(yield* log.end(id, completed))
+        const closed = yield* log.get(id)
+        assert.isFalse(yield* log.end(id, { ...completed, status: "failed", output: null }))
+        assert.deepStrictEqual(yield* log.get(id), closed)
+        assert.strictEqual(closed?.status, "completed")
+        assert.strictEqual(closed?.attempts, 2)
+        assert.strictEqual(closed?.queueMs, 1.5)
+        assert.strictEqual(closed?.runMs, 20.25)
+        assert.deepStrictEqual(closed?.output, { ok: [1, null, "x"] })
+        assert.isNotNull(closed?.finishedAt)
+      })
+    )
+
+    fact(
+      "S0.54 keeps a failure with its kind, its tag and its cause, whatever characters are in it",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        const id = yield* start({ payload: { "__proto__x": "'; DROP TABLE run; --", nul: "\u0000", half: "\uD800" } })
+        const failure = { kind: "defect", tag: "Error", message: "a\u0000b \u001b[31m", cause: "at line\n2" } as const
+        assert.isTrue(yield* log.end(id, { ...completed, status: "failed", output: null, failure }))
+        const run = yield* log.get(id)
+        assert.strictEqual(run?.status, "failed")
+        assert.strictEqual(run?.failure?.kind, "defect")
+        assert.strictEqual(run?.failure?.cause, "at line\n2")
+      })
+    )
+
+    fact(
+      "S0.54 lists runs newest first, by task and by page",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        const task = yield* next
+        const ids: Array<RunId> = []
+        for (let i = 0; i < 5; i++) ids.unshift(yield* start({ task }))
+        yield* start({ task: "suite.other" })
+        const first = yield* log.list({ task, limit: 2 })
+        assert.deepStrictEqual(first.map((run) => run.id), ids.slice(0, 2))
+        const rest = yield* log.list({ task, before: first[1]?.id })
+        assert.deepStrictEqual(rest.map((run) => run.id), ids.slice(2))
+        assert.isAtLeast((yield* log.list({})).length, 6)
+        assert.deepStrictEqual(yield* log.list({ task: "suite.unknown" }), [])
+      })
+    )
+
+    fact(
+      "S0.54 bounds a page to 200 runs and at least one",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        yield* Effect.repeat(start(), { times: 210 })
+        assert.strictEqual((yield* log.list({ limit: 1e9 })).length, 200)
+        assert.strictEqual((yield* log.list({ limit: -3 })).length, 1)
+        assert.strictEqual((yield* log.list({})).length, 50)
+      })
+    )
+
+    fact(
+      "S0.54 knows no run by an id that was never given, nor by one that is no id",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        assert.isNull(yield* log.get("00000000-0000-7000-8000-000000000000"))
+        assert.isNull(yield* log.get("no such thing"))
+        assert.isFalse(yield* log.end(RunId.make("00000000-0000-7000-8000-000000000000"), completed))
+      })
+    )
+  })

@@ -1,0 +1,104 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { RunLog } from "ostinato/core/RunLog"
+import * as Supervisor from "ostinato/core/Supervisor"
+import { NextRunId } from "ostinato/core/TaskRun"
+import * as Migration from "ostinato/store/Migration"
+import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
+import * as TestDatabase from "../../contract/TestDatabase.ts"
+
+const begin = Effect.gen(function*() {
+  const log = yield* RunLog
+  const id = yield* Effect.flatten(NextRunId)
+  yield* log.begin({ id, task: "lease.task", trigger: { _tag: "Code" }, payload: null, traceId: null })
+  return id
+})
+
+/** What another process sees that starts now. */
+const elsewhere = <A, E>(work: Effect.Effect<A, E, RunLog>, options?: { readonly exclusive: boolean }) =>
+  Effect.provide(work, Layer.provide(PostgresRunLog.layer(options), Supervisor.layer))
+
+const statusOf = (id: string) =>
+  Effect.flatMap(RunLog, (log) => Effect.map(log.get(id), (run) => run?.status))
+
+layer(
+  Layer.provideMerge(
+    Layer.provideMerge(PostgresRunLog.layer(), Supervisor.layer),
+    TestDatabase.layer(PostgresRunLog.migrations)
+  ),
+  { excludeTestServices: true }
+)("PostgresRunLog", (it) => {
+  it.effect("leaves a run alone whose lease holds, and closes it as abandoned when the lease ran out", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const id = yield* begin
+      assert.strictEqual(yield* elsewhere(statusOf(id)), "running")
+      yield* sql`UPDATE ostinato.run SET lease_until = now() - interval '1 second' WHERE id = ${id}::uuid`
+      assert.strictEqual(yield* elsewhere(statusOf(id)), "abandoned")
+    }))
+
+  it.effect("does not let the late end of an abandoned run change it", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const log = yield* RunLog
+      const id = yield* begin
+      yield* sql`UPDATE ostinato.run SET lease_until = now() - interval '1 second' WHERE id = ${id}::uuid`
+      yield* elsewhere(Effect.void)
+      const end = { status: "completed", attempts: 1, queueMs: 0, runMs: 1, output: null, failure: null } as const
+      assert.isFalse(yield* log.end(id, end))
+      assert.strictEqual(yield* statusOf(id), "abandoned")
+    }))
+
+  it.effect("closes every open run at once where this process started the server itself", () =>
+    Effect.gen(function*() {
+      const id = yield* begin
+      assert.strictEqual(yield* elsewhere(statusOf(id), { exclusive: true }), "abandoned")
+    }))
+
+  it.effect("refuses typed when the table is gone", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const log = yield* RunLog
+      yield* sql`ALTER TABLE ostinato.run RENAME TO run_away`
+      const error = yield* Effect.flip(log.list({}))
+      assert.strictEqual(error._tag, "RunLogUnavailable")
+      assert.include(error.message, "list runs")
+      assert.include(error.message, "does not exist")
+      yield* sql`ALTER TABLE ostinato.run_away RENAME TO run`
+    }))
+
+  it.effect("applies a line of migrations once, though six nodes start at the same time", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const line: Migration.Line = {
+        name: "six",
+        schema: "six",
+        steps: { "0001_made": Effect.asVoid(sql`CREATE TABLE six.made (n int)`) }
+      }
+      const applied = yield* Effect.forEach(Array.from({ length: 6 }), () => Migration.run(line), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(applied.flat(), ["1_made"])
+      assert.deepStrictEqual(yield* Migration.run(line), [])
+    }))
+
+  it.effect("leaves nothing of a migration that fails, and says which line and why", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const error = yield* Effect.flip(Migration.run({
+        name: "broken",
+        schema: "broken",
+        steps: {
+          "0001_good": Effect.asVoid(sql`CREATE TABLE broken.good (n int)`),
+          "0002_bad": Effect.asVoid(sql`CREATE TABEL broken.bad (n int)`)
+        }
+      }))
+      assert.strictEqual(error._tag, "MigrationFailed")
+      assert.include(error.message, "broken")
+      assert.include(error.message, "syntax error")
+      const left = yield* sql`SELECT 1 FROM pg_tables WHERE schemaname = 'broken' AND tablename = 'good'`
+      assert.strictEqual(left.length, 0)
+    }))
+})
