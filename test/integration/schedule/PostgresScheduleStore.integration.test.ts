@@ -27,7 +27,8 @@ const advance = (name: string, atStart = false) =>
 const age = (name: string, days: number) =>
   Effect.flatMap(
     PgClient.PgClient,
-    (sql) => sql`
+    (sql) =>
+      sql`
       WITH t AS (UPDATE ostinato.tick SET tick = tick - ${days} * interval '1 day' WHERE schedule = ${name})
       UPDATE ostinato.schedule SET next_tick = next_tick - ${days} * interval '1 day',
         last_tick = last_tick - ${days} * interval '1 day' WHERE name = ${name}`

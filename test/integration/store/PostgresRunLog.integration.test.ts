@@ -20,8 +20,7 @@ const begin = Effect.gen(function*() {
 const elsewhere = <A, E>(work: Effect.Effect<A, E, RunLog>, options?: { readonly exclusive: boolean }) =>
   Effect.provide(work, Layer.provide(PostgresRunLog.layer(options), Supervisor.layer))
 
-const statusOf = (id: string) =>
-  Effect.flatMap(RunLog, (log) => Effect.map(log.get(id), (run) => run?.status))
+const statusOf = (id: string) => Effect.flatMap(RunLog, (log) => Effect.map(log.get(id), (run) => run?.status))
 
 layer(
   Layer.provideMerge(

@@ -1,0 +1,328 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Metric from "effect/Metric"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import { Dispatch, MemoryRunLog, RunLog, Supervisor, Task } from "ostinato"
+import { MemoryScheduleStore, PeriodicTask, type ScheduleStore, TaskScheduler, Timetable } from "ostinato/schedule"
+
+const Work = Task.make("test.work")
+
+interface Options {
+  readonly every: Timetable.Timetable
+  readonly body?: Effect.Effect<void>
+  readonly runOnStart?: boolean
+  readonly overlap?: PeriodicTask.Overlap
+  readonly missed?: PeriodicTask.Missed
+  readonly drain?: string
+}
+
+/** One process with one schedule; its starts are kept as seconds since the beginning of the test. */
+const make = (options: Options, starts: Array<number> = []) => {
+  const live = Work.toLayer(() =>
+    Effect.andThen(
+      Effect.map(Clock.currentTimeMillis, (now) => void starts.push(now / 1000)),
+      options.body ?? Effect.void
+    )
+  )
+  const periodic = PeriodicTask.make("test.schedule", {
+    timetable: options.every,
+    task: Work,
+    payload: {},
+    dispatch: Dispatch.here,
+    runOnStart: options.runOnStart,
+    overlap: options.overlap,
+    missed: options.missed
+  })
+  return TaskScheduler.layer([periodic], { drain: "10 seconds", grace: "1 second" }).pipe(
+    Layer.provide([live, Supervisor.layer])
+  )
+}
+
+const scheduler = <A, E, R>(use: (scheduler: TaskScheduler.TaskScheduler["Service"]) => Effect.Effect<A, E, R>) =>
+  Effect.flatMap(TaskScheduler.TaskScheduler, use)
+
+const start = scheduler((scheduler) => scheduler.start)
+const stop = scheduler((scheduler) => scheduler.stop)
+const status = scheduler((scheduler) => scheduler.status)
+
+const stores = Layer.merge(MemoryScheduleStore.layer, MemoryRunLog.layer())
+
+const quiet = Logger.layer([])
+
+/** A process that starts, lives this long, and is gone with all that it had in memory; the stores outlive it. */
+const process = (
+  layer: Layer.Layer<TaskScheduler.TaskScheduler, never, ScheduleStore.ScheduleStore | RunLog.RunLog>,
+  days: number
+) =>
+  Effect.scoped(Effect.flatMap(Layer.build(Layer.fresh(layer)), (context) =>
+    Effect.gen(function*() {
+      yield* start
+      yield* TestClock.adjust(`${days} days`)
+    }).pipe(Effect.provideContext(context))))
+
+const recorded = Effect.flatMap(
+  RunLog.RunLog,
+  (log) => Effect.map(log.list({ limit: 200 }), (runs) => [...runs].reverse())
+)
+
+describe("TaskScheduler", () => {
+  describe("start and stop", () => {
+    it.effect("S0.7 S1.10 returns before the first run has ended, and has begun it at once", () =>
+      Effect.gen(function*() {
+        const latch = yield* Latch.make()
+        const starts: Array<number> = []
+        yield* Effect.gen(function*() {
+          yield* start
+          assert.strictEqual(yield* status, "running")
+          yield* TestClock.adjust("1 millis")
+          assert.deepStrictEqual(starts, [0])
+          yield* latch.open
+        }).pipe(Effect.provide(make({ every: Timetable.every("1 day"), runOnStart: true, body: latch.await }, starts)))
+      }).pipe(Effect.provide([stores, quiet])))
+
+    it.effect("S0.6 only warns about a second start", () => {
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) =>
+        void (logLevel === "Warn" && warnings.push(String(message)))
+      )
+      const starts: Array<number> = []
+      return Effect.gen(function*() {
+        yield* start
+        yield* start
+        assert.deepStrictEqual(warnings, ["the scheduler is running already: start was ignored"])
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(starts, [10])
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds") }, starts)),
+        Effect.provide([stores, Logger.layer([logger])])
+      )
+    })
+
+    it.effect("S0.5 logs the interval", () => {
+      const messages: Array<string> = []
+      const logger = Logger.make(({ message }) => void messages.push(String(message)))
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("1 millis")
+        assert.include(messages, "scheduler.started interval=1209600s")
+        assert.strictEqual(yield* status, "running")
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("1209600 seconds") })),
+        Effect.provide([stores, Logger.layer([logger])])
+      )
+    })
+
+    it.effect("S0.10 S0.12 S0.13 stops without a warning, fires no more, and a second stop finds nothing to do", () => {
+      const loud: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) =>
+        void (["Warn", "Error", "Fatal"].includes(logLevel) && loud.push(String(message)))
+      )
+      const starts: Array<number> = []
+      return Effect.gen(function*() {
+        yield* stop
+        yield* start
+        yield* TestClock.adjust("10 seconds")
+        yield* stop
+        yield* stop
+        yield* TestClock.adjust("100 seconds")
+        assert.deepStrictEqual([starts, loud], [[10], []])
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds") }, starts)),
+        Effect.provide([stores, Logger.layer([logger])])
+      )
+    })
+
+    it.effect("S0.16 S1.22 is stopped, running, stopping while work drains, and stopped again", () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* status, "stopped")
+        yield* start
+        assert.strictEqual(yield* status, "running")
+        yield* TestClock.adjust("10 seconds")
+        const stopping = yield* Effect.forkChild(stop)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* status, "stopping")
+        yield* TestClock.adjust("4 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(stopping), { completed: 1, interrupted: [], abandoned: [] })
+        assert.strictEqual(yield* status, "stopped")
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds"), body: Effect.sleep("5 seconds") })),
+        Effect.provide([stores, quiet])
+      ))
+
+    it.effect("S0.15 interrupts work that outlasts the drain, runs its finalizers and names it", () => {
+      let released = false
+      const body = Effect.ensuring(Effect.sleep("1 hour"), Effect.sync(() => released = true))
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("10 seconds")
+        const stopping = yield* Effect.forkChild(stop)
+        yield* TestClock.adjust("10 seconds")
+        const report = yield* Fiber.join(stopping)
+        assert.deepStrictEqual(report, { completed: 0, interrupted: ["test.schedule"], abandoned: [] })
+        assert.isTrue(released)
+        assert.deepStrictEqual((yield* recorded).map((run) => run.status), ["interrupted"])
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds"), body })),
+        Effect.provide([stores, quiet])
+      )
+    })
+  })
+
+  describe("ticks", () => {
+    it.effect("S1.1 runs once more in a fortnight", () => {
+      const starts: Array<number> = []
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(starts, [0])
+        yield* TestClock.adjust("14 days")
+        assert.deepStrictEqual(starts, [0, 1_209_600])
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("2 weeks"), runOnStart: true }, starts)),
+        Effect.provide([stores, quiet])
+      )
+    })
+
+    it.effect("S0.8 goes on at a fixed rate without waiting for the work, where overlap is allowed", () => {
+      const starts: Array<number> = []
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual(starts, [0, 10, 20, 30].map((second) => second + starts[0]!))
+        yield* TestClock.adjust("60 seconds")
+      }).pipe(
+        Effect.provide(make({
+          every: Timetable.every("10 seconds"),
+          runOnStart: true,
+          overlap: { allow: 5 },
+          body: Effect.sleep("25 seconds")
+        }, starts)),
+        Effect.provide([stores, quiet])
+      )
+    })
+
+    it.effect("skips by default while earlier work has not ended, and counts what it skipped", () => {
+      const starts: Array<number> = []
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("60 seconds")
+        assert.deepStrictEqual(starts, [10, 40])
+        const skipped = (yield* Metric.snapshot).filter((metric) =>
+          metric.id === "ostinato_schedule_skipped_total" && metric.attributes?.["schedule"] === "test.schedule"
+        )
+        assert.isAtLeast(skipped.length, 1)
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds"), body: Effect.sleep("25 seconds") }, starts)),
+        Effect.provide([stores, quiet])
+      )
+    })
+
+    it.effect("S0.18 S1.26 goes on after runs that failed, threw or died", () => {
+      const bodies: Array<Effect.Effect<void>> = [
+        Effect.die(new Error("dead")),
+        Effect.sync(() => {
+          throw "text"
+        }),
+        Effect.sync(() => {
+          throw undefined
+        }),
+        Effect.promise(() => Promise.reject(new RangeError("far"))),
+        Effect.interrupt,
+        Effect.void
+      ]
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("60 seconds")
+        assert.deepStrictEqual(
+          (yield* recorded).map((run) => run.status),
+          ["failed", "failed", "failed", "failed", "interrupted", "completed"]
+        )
+        assert.strictEqual(yield* status, "running")
+      }).pipe(
+        Effect.provide(make({
+          every: Timetable.every("10 seconds"),
+          body: Effect.suspend(() => bodies.shift() ?? Effect.void)
+        })),
+        Effect.provide([stores, quiet])
+      )
+    })
+  })
+
+  describe("restarts", () => {
+    const days = (starts: ReadonlyArray<number>) => starts.map((second) => Math.round(second / 864) / 100)
+
+    it.effect("S0.50 loses and doubles nothing when the process restarts before a tick is due", () => {
+      const starts: Array<number> = []
+      const one = make({ every: Timetable.every("14 days") }, starts)
+      return Effect.gen(function*() {
+        yield* process(one, 9)
+        yield* process(one, 6)
+        assert.deepStrictEqual(days(starts), [14])
+        yield* process(one, 13.5)
+        assert.deepStrictEqual(days(starts), [14, 28])
+      }).pipe(Effect.provide([stores, quiet]))
+    })
+
+    it.effect("S0.50 catches up at once after a long absence, then waits a whole interval: anchor lastRun", () => {
+      const starts: Array<number> = []
+      const one = make({ every: Timetable.every("14 days") }, starts)
+      return Effect.gen(function*() {
+        yield* process(one, 1)
+        yield* TestClock.adjust("19 days")
+        yield* process(one, 15)
+        assert.deepStrictEqual(days(starts), [20, 34])
+      }).pipe(Effect.provide([stores, quiet]))
+    })
+
+    it.effect("S0.50 catches up at once after a long absence, then keeps its own days: anchor fixed", () => {
+      const starts: Array<number> = []
+      const one = make({ every: Timetable.every("14 days", { anchor: "fixed" }) }, starts)
+      return Effect.gen(function*() {
+        yield* process(one, 1)
+        yield* TestClock.adjust("19 days")
+        yield* process(one, 15)
+        assert.deepStrictEqual(days(starts), [20, 28])
+      }).pipe(Effect.provide([stores, quiet]))
+    })
+
+    it.effect("S0.50 keeps intervals longer than a timer can hold", () => {
+      const starts: Array<number> = []
+      return Effect.gen(function*() {
+        yield* process(make({ every: Timetable.every("60 days") }, starts), 121)
+        assert.deepStrictEqual(days(starts), [60, 120])
+      }).pipe(Effect.provide([stores, quiet]))
+    })
+
+    const policies: ReadonlyArray<readonly [PeriodicTask.Missed, number]> = [["last", 1], [{ all: 10 }, 3], ["skip", 0]]
+    for (const [missed, runs] of policies) {
+      it.effect(`S1.41 makes ${runs} catch-up runs after three missed intervals: ${JSON.stringify(missed)}`, () => {
+        const starts: Array<number> = []
+        const one = make({ every: Timetable.every("1 day"), missed, overlap: { allow: 10 } }, starts)
+        return Effect.gen(function*() {
+          yield* process(one, 0.5)
+          yield* TestClock.adjust("3 days")
+          yield* process(one, 0.25)
+          assert.strictEqual(starts.length, runs)
+        }).pipe(Effect.provide([stores, quiet]))
+      })
+    }
+
+    it.effect("makes one run at each start where that is asked for, and the timetable does not move", () => {
+      const starts: Array<number> = []
+      const one = make({ every: Timetable.every("14 days"), runOnStart: true }, starts)
+      return Effect.gen(function*() {
+        yield* process(one, 9)
+        yield* process(one, 6)
+        yield* TestClock.adjust("20 days")
+        yield* process(one, 1)
+        assert.deepStrictEqual(days(starts), [0, 9, 14, 35])
+      }).pipe(Effect.provide([stores, quiet]))
+    })
+  })
+})
