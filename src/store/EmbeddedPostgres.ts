@@ -206,12 +206,26 @@ const fixedSettings = (runtime: string): Record<string, string> => ({
 // the server's account has to pass through a folder that we make, but not read it
 const prepare = Effect.fnUntraced(function*(directory: string) {
   const fs = yield* FileSystem.FileSystem
-  if (!(yield* fs.exists(directory))) {
-    yield* fs.makeDirectory(directory, { recursive: true })
-    yield* fs.chmod(directory, process.getuid?.() === 0 ? 0o711 : 0o700)
-  }
+  const path = yield* Path.Path
+  if (yield* makeFolder(path.resolve(directory))) yield* fs.chmod(directory, process.getuid?.() === 0 ? 0o711 : 0o700)
   return yield* fs.realPath(directory)
 })
+
+// level by level: Node's recursive form never returns for a folder that cannot exist, such as one below /proc
+const makeFolder: (
+  folder: string
+) => Effect.Effect<boolean, PlatformError.PlatformError, FileSystem.FileSystem | Path.Path> = Effect.fnUntraced(
+  function*(folder) {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    if (yield* fs.exists(folder)) return false
+    if (path.dirname(folder) !== folder) yield* makeFolder(path.dirname(folder))
+    return yield* fs.makeDirectory(folder).pipe(
+      Effect.as(true),
+      Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false))
+    )
+  }
+)
 
 const checkSpace = Effect.fnUntraced(function*(directory: string, place: string, neededBytes: number) {
   const info = yield* Effect.tryPromise({
