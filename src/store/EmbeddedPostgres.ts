@@ -233,7 +233,7 @@ const checkSpace = Effect.fnUntraced(function*(directory: string, place: string,
     catch: (error) => new DataDirectoryUnusable({ directory, detail: String(error) })
   })
   const freeBytes = info.bavail * info.bsize
-  if (freeBytes < neededBytes) return yield* new NotEnoughSpace({ directory, freeBytes, neededBytes })
+  return yield* freeBytes < neededBytes ? new NotEnoughSpace({ directory, freeBytes, neededBytes }) : Effect.void
 })
 
 // one earlier log is kept; returns where this start's lines begin

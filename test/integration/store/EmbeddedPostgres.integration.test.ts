@@ -1,12 +1,15 @@
+// @effect-diagnostics strictEffectProvide:off -- each test is an entry point of its own
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import { inspect } from "node:util"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "../../../src/store/EmbeddedPostgres.ts"
 import * as Binaries from "../../../src/store/internal/Binaries.ts"
 import * as OsProcess from "../../../src/store/internal/OsProcess.ts"
@@ -69,7 +72,7 @@ describe("EmbeddedPostgres", () => {
       assert.isFalse(yield* OsProcess.isAlive(server.pid))
       const fs = yield* FileSystem.FileSystem
       assert.isFalse(yield* fs.exists(server.connection.host), "the runtime folder is removed")
-      assert.notInclude(JSON.stringify(server), Redacted.value(server.connection.password))
+      assert.notInclude(inspect(server, { depth: 9 }), Redacted.value(server.connection.password))
     }))
 
   live("keeps data and settings apart: rows stay, settings are those of each start", () =>
@@ -135,10 +138,7 @@ describe("EmbeddedPostgres", () => {
       yield* serve({ directory }, query((sql) => sql`create table note as select 'kept'::text as text`))
       const data = path.join(directory, "postgres", "data")
       const info = yield* fs.stat(data)
-      const ids = {
-        uid: Number(info.uid._tag === "Some" ? info.uid.value : -1),
-        gid: Number(info.gid._tag === "Some" ? info.gid.value : -1)
-      }
+      const ids = { uid: Option.getOrElse(info.uid, () => -1), gid: Option.getOrElse(info.gid, () => -1) }
       const runtime = yield* fs.makeTempDirectoryScoped({ directory: "/tmp", prefix: "ostinato-test-run-" })
       yield* fs.chown(runtime, ids.uid, ids.gid)
       yield* fs.chmod(runtime, 0o755)
@@ -204,10 +204,10 @@ describe("EmbeddedPostgres", () => {
       yield* Effect.forEach(starters, (starter) => starter.send("go"))
       const answers = yield* Effect.forEach(starters, Program.readJson, { concurrency: 3 })
       const winners = answers.filter((answer) => "ready" in answer)
-      assert.lengthOf(winners, 1, JSON.stringify(answers))
+      assert.lengthOf(winners, 1, inspect(answers))
       for (const answer of answers.filter((answer) => !("ready" in answer))) {
         assert.strictEqual(answer["failed"], "DataDirectoryInUse")
-        assert.include(String(answer["message"]), `process ${winners[0]?.["ready"]}`)
+        assert.include(String(answer["message"]), `process ${String(winners[0]?.["ready"])}`)
       }
     }))
 
@@ -334,7 +334,7 @@ describe("EmbeddedPostgres", () => {
       ])
       yield* owner.send("go")
       const ready = yield* Program.readJson(owner)
-      assert.strictEqual(ready["ready"], owner.pid, JSON.stringify(ready))
+      assert.strictEqual(ready["ready"], owner.pid, inspect(ready))
       const status = yield* fs.readFileString(`/proc/${Number(ready["server"])}/status`)
       assert.match(status, /^Uid:\t65534\t65534/m)
       process.kill(owner.pid, "SIGTERM")

@@ -2,6 +2,7 @@
  * A process that tries to own the directory named by each line on stdin, prints `won` or the owner's pid, and holds
  * what it won until the next line.
  */
+// @effect-diagnostics strictEffectProvide:off -- this is an entry point
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"

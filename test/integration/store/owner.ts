@@ -5,17 +5,20 @@
  * or `{ failed, message }`. Each further line `insert <text>` is answered by `{ inserted }`. On SIGINT or SIGTERM it
  * writes one more row after the signal, prints `{ drained }` and ends.
  */
+// @effect-diagnostics strictEffectProvide:off -- this is an entry point
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { createInterface } from "node:readline"
 import { Database } from "../../../src/store/Database.ts"
 import { EmbeddedPostgres } from "../../../src/store/EmbeddedPostgres.ts"
 
-const say = (message: unknown) => Effect.sync(() => process.stdout.write(`${JSON.stringify(message)}\n`))
+const encode = Schema.encodeEffect(Schema.fromJsonString(Schema.Unknown))
+const say = (message: unknown) => Effect.map(Effect.orDie(encode(message)), (text) => process.stdout.write(`${text}\n`))
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 const nextLine = Effect.promise(() => lines.next()).pipe(
@@ -51,7 +54,7 @@ const own = Effect.gen(function*() {
 
 const main = Effect.gen(function*() {
   yield* nextLine
-  yield* own.pipe(Effect.provide(Client.pipe(Layer.provideMerge(Server))))
+  return yield* own.pipe(Effect.provide(Client.pipe(Layer.provideMerge(Server))))
 }).pipe(
   Effect.catchTag("EmbeddedPostgresError", (error) => say({ failed: error.reason._tag, message: error.message })),
   Effect.provide(NodeServices.layer)
