@@ -135,6 +135,10 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
   const failed = Effect.fnUntraced(function*(detail: string) {
     return yield* new StartFailed({ directory, detail, log: yield* Postmaster.logTail(logFile, logStart) })
   })
+  const lost = Effect.fnUntraced(function*(detail: string) {
+    const log = yield* Effect.provideService(Postmaster.logTail(logFile, logStart), FileSystem.FileSystem, fs)
+    return yield* new EmbeddedPostgresError({ reason: new ServerExited({ directory, detail, log }) })
+  })
   const postmaster = yield* Postmaster.launch({
     directory,
     data: location.data,
@@ -143,6 +147,8 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
     settings: { TimeZone: "UTC", log_timezone: "UTC", ...options.settings, ...fixedSettings(runtime) },
     logFile
   })
+  let stopping = false
+  yield* Effect.addFinalizer(() => Effect.sync(() => stopping = true))
   yield* Postmaster.awaitReady(postmaster, location.data, options.startTimeout ?? "20 seconds").pipe(
     Effect.catch(failed)
   )
@@ -164,14 +170,7 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
     ),
     version: Binaries.major,
     pid: postmaster.pid,
-    awaitExit: Effect.flatMap(
-      postmaster.exited,
-      (detail) =>
-        Effect.flatMap(
-          Effect.provideService(Postmaster.logTail(logFile, logStart), FileSystem.FileSystem, fs),
-          (log) => Effect.fail(new EmbeddedPostgresError({ reason: new ServerExited({ directory, detail, log }) }))
-        )
-    )
+    awaitExit: Effect.flatMap(postmaster.exited, (detail) => stopping ? Effect.never : lost(detail))
   })
 }, (start, options) =>
   Effect.mapError(start, (error) =>

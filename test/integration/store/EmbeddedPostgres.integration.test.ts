@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { inspect } from "node:util"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "../../../src/store/EmbeddedPostgres.ts"
 import * as Binaries from "../../../src/store/internal/Binaries.ts"
@@ -128,6 +128,19 @@ describe("EmbeddedPostgres", () => {
         })
       )
       assert.deepStrictEqual(yield* serve({ directory }, notes), ["kept"])
+    }))
+
+  live("does not report the stop that the closing scope asked for", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const watcher = yield* serve(
+        { directory },
+        Effect.flatMap(EmbeddedPostgres, ({ awaitExit }) => Effect.forkScoped(awaitExit, { startImmediately: true }))
+          .pipe(Effect.provideService(Scope.Scope, yield* Effect.scope))
+      )
+      // a whole start and stop later the watcher had every chance to report
+      yield* serve({ directory }, EmbeddedPostgres)
+      assert.isUndefined(watcher.pollUnsafe())
     }))
 
   live("stops a server that a dead owner left running, and starts anew on its data", () =>
@@ -360,6 +373,41 @@ describe("EmbeddedPostgres", () => {
         })
       )
     }))
+
+  liveRoot(
+    "copies the programs once where its user cannot enter node_modules, and they run there",
+    () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const path = yield* Path.Path
+        const installed = yield* Binaries.locate(Binaries.platformName(process.platform, process.arch))
+        const home = yield* fs.makeTempDirectoryScoped({ directory: "/tmp", prefix: "ostinato-test-home-" })
+        const open = path.dirname(yield* folder)
+        const native = path.join(home, "native")
+        yield* fs.copy(installed.native, native)
+        yield* fs.chmod(path.join(native, "share"), 0o700)
+        const hidden = {
+          ...installed,
+          native,
+          postgres: path.join(native, "bin", "postgres"),
+          initdb: path.join(native, "bin", "initdb")
+        }
+        const account = { uid: 65_534, gid: 65_534, drop: true }
+        const options = { cache: path.join(open, "cache"), private: path.join(open, "private") }
+        const copy = yield* Binaries.reachable(hidden, account, options)
+        assert.isTrue(copy.postgres.startsWith(options.cache))
+        const libraries = yield* Binaries.linkLibraries(copy, path.join(open, "lib"))
+        const launch = yield* ServerProgram.launcher(account, { LD_LIBRARY_PATH: libraries })
+        const answer = yield* ServerProgram.run(launch, copy.postgres, ["--version"])
+        assert.match(answer.output, /^postgres \(PostgreSQL\) 18\./)
+        const made = yield* fs.stat(copy.native)
+        yield* Binaries.reachable(hidden, account, options)
+        assert.deepStrictEqual((yield* fs.stat(copy.native)).ino, made.ino)
+        assert.deepStrictEqual(yield* fs.readDirectory(options.cache), [path.basename(copy.native)])
+        const noCache = { cache: path.join(home, "cache"), private: path.join(open, "private") }
+        assert.isTrue((yield* Binaries.reachable(hidden, account, noCache)).postgres.startsWith(noCache.private))
+      })
+  )
 
   liveRoot(
     "keeps the database in a system folder when its user cannot enter the data directory",
