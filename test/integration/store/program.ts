@@ -14,7 +14,7 @@ export interface Program {
   readonly exited: Effect.Effect<void>
 }
 
-/** Starts `script` with this Node in a process group of its own; killed when the scope closes. */
+/** Starts `script` with this Node in a process group of its own; asked to end, then killed, when the scope closes. */
 export const start = Effect.fnUntraced(
   function*(script: string, args: ReadonlyArray<string>, prefix: ReadonlyArray<string> = []) {
     const output = yield* Queue.unbounded<string>()
@@ -23,10 +23,12 @@ export const start = Effect.fnUntraced(
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => spawn(command ?? "", rest, { detached: true, stdio: ["pipe", "pipe", "inherit"] })),
       (child) =>
-        Effect.andThen(
-          Effect.sync(() => child.kill("SIGKILL")),
-          Effect.asVoid(Deferred.await(gone))
-        )
+        Effect.gen(function*() {
+          child.kill("SIGTERM")
+          const ended = yield* Effect.timeoutOption(Effect.interruptible(Deferred.await(gone)), "10 seconds")
+          if (ended._tag === "None") child.kill("SIGKILL")
+          yield* Deferred.await(gone)
+        })
     )
     child.stdin.on("error", () => {})
     createInterface({ input: child.stdout }).on("line", (line) => Queue.offerUnsafe(output, line))
