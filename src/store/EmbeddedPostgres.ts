@@ -136,6 +136,10 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
   const failed = Effect.fnUntraced(function*(detail: string) {
     return yield* new StartFailed({ directory, detail, log: yield* Postmaster.logTail(logFile, logStart) })
   })
+  const lost = Effect.fnUntraced(function*(detail: string) {
+    const log = yield* Effect.provideService(Postmaster.logTail(logFile, logStart), FileSystem.FileSystem, fs)
+    return yield* new EmbeddedPostgresError({ reason: new ServerExited({ directory, detail, log }) })
+  })
   const postmaster = yield* Postmaster.launch({
     directory,
     data: location.data,
@@ -144,6 +148,8 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
     settings: { TimeZone: "UTC", log_timezone: "UTC", ...options.settings, ...fixedSettings(runtime) },
     logFile
   })
+  let stopping = false
+  yield* Effect.addFinalizer(() => Effect.sync(() => stopping = true))
   yield* Postmaster.awaitReady(postmaster, location.data, options.startTimeout ?? "20 seconds").pipe(
     Effect.catch(failed)
   )
@@ -167,14 +173,7 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
     url,
     version: Binaries.major,
     pid: postmaster.pid,
-    awaitExit: Effect.flatMap(
-      postmaster.exited,
-      (detail) =>
-        Effect.flatMap(
-          Effect.provideService(Postmaster.logTail(logFile, logStart), FileSystem.FileSystem, fs),
-          (log) => Effect.fail(new EmbeddedPostgresError({ reason: new ServerExited({ directory, detail, log }) }))
-        )
-    )
+    awaitExit: Effect.flatMap(postmaster.exited, (detail) => stopping ? Effect.never : lost(detail))
   })
 }, (start, options) =>
   Effect.mapError(start, (error) =>
@@ -209,12 +208,26 @@ const fixedSettings = (runtime: string): Record<string, string> => ({
 // the server's account has to pass through a folder that we make, but not read it
 const prepare = Effect.fnUntraced(function*(directory: string) {
   const fs = yield* FileSystem.FileSystem
-  if (!(yield* fs.exists(directory))) {
-    yield* fs.makeDirectory(directory, { recursive: true })
-    yield* fs.chmod(directory, process.getuid?.() === 0 ? 0o711 : 0o700)
-  }
+  const path = yield* Path.Path
+  if (yield* makeFolder(path.resolve(directory))) yield* fs.chmod(directory, process.getuid?.() === 0 ? 0o711 : 0o700)
   return yield* fs.realPath(directory)
 })
+
+// level by level: Node's recursive form never returns for a folder that cannot exist, such as one below /proc
+const makeFolder: (
+  folder: string
+) => Effect.Effect<boolean, PlatformError.PlatformError, FileSystem.FileSystem | Path.Path> = Effect.fnUntraced(
+  function*(folder) {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    if (yield* fs.exists(folder)) return false
+    if (path.dirname(folder) !== folder) yield* makeFolder(path.dirname(folder))
+    return yield* fs.makeDirectory(folder).pipe(
+      Effect.as(true),
+      Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.succeed(false))
+    )
+  }
+)
 
 const checkSpace = Effect.fnUntraced(function*(directory: string, place: string, neededBytes: number) {
   const info = yield* Effect.tryPromise({
@@ -222,7 +235,7 @@ const checkSpace = Effect.fnUntraced(function*(directory: string, place: string,
     catch: (error) => new DataDirectoryUnusable({ directory, detail: String(error) })
   })
   const freeBytes = info.bavail * info.bsize
-  if (freeBytes < neededBytes) return yield* new NotEnoughSpace({ directory, freeBytes, neededBytes })
+  return yield* freeBytes < neededBytes ? new NotEnoughSpace({ directory, freeBytes, neededBytes }) : Effect.void
 })
 
 // one earlier log is kept; returns where this start's lines begin

@@ -121,9 +121,9 @@ const openForAll = Effect.fnUntraced(function*(folder: string) {
   const path = yield* Path.Path
   const names = yield* fs.readDirectory(folder, { recursive: true })
   const open = Effect.fnUntraced(function*(file: string) {
-    const mode = (yield* fs.stat(file)).mode
-    const searchable = (yield* fs.stat(file)).type === "Directory" || (mode & 0o100) !== 0
+    const { mode, type } = yield* fs.stat(file)
+    const searchable = type === "Directory" || (mode & 0o100) !== 0
     yield* fs.chmod(file, (mode & 0o777) | (searchable ? 0o555 : 0o444))
   })
-  yield* Effect.forEach(["", ...names], (name) => open(path.join(folder, name)), { discard: true })
+  yield* Effect.forEach(["", ...names], (name) => open(path.join(folder, name)), { concurrency: 16, discard: true })
 })

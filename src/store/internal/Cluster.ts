@@ -95,9 +95,9 @@ const create = Effect.fnUntraced(function*({ binaries, directory, launch, locati
       ]),
       (detail) => new StartFailed({ directory, detail: `initdb could not run: ${detail}`, log: "" })
     )
-    if (made.code !== 0) {
-      return yield* new StartFailed({ directory, detail: `initdb ended with code ${made.code}`, log: made.output })
-    }
+    yield* made.code === 0
+      ? Effect.void
+      : new StartFailed({ directory, detail: `initdb ended with code ${made.code}`, log: made.output })
     yield* sync(path.join(draft, "password"))
     yield* sync(draft)
     yield* fs.rename(draft, location.root)

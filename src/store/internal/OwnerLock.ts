@@ -43,7 +43,9 @@ const take = Effect.fnUntraced(function*(directory: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const folder = path.join(directory, "postgres.owner")
-  yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
+  yield* fs.makeDirectory(folder, { mode: 0o700 }).pipe(
+    Effect.catchReason("PlatformError", "AlreadyExists", () => Effect.void)
+  )
   const me: Entry = { pid: process.pid, started: yield* OsProcess.startOf(process.pid) }
   while (true) {
     const latest = (yield* numbers(folder)).at(-1) ?? 0

@@ -12,7 +12,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schedule from "effect/Schedule"
-import { closeSync, openSync } from "node:fs"
+import { open } from "node:fs/promises"
 import { DataDirectoryUnusable, StartFailed } from "../EmbeddedPostgresError.ts"
 import * as OsProcess from "./OsProcess.ts"
 import * as ServerProgram from "./ServerProgram.ts"
@@ -74,14 +74,13 @@ export const settle = Effect.fnUntraced(function*(directory: string, data: strin
     .pipe(
       Effect.timeoutOption("10 seconds")
     )
-  if (Option.isNone(left)) {
-    return yield* new DataDirectoryUnusable({
+  const still = Option.isSome(left) ? [] : yield* OsProcess.workingIn(data)
+  return yield* still.length === 0
+    ? Effect.void
+    : new DataDirectoryUnusable({
       directory,
-      detail: `processes ${
-        (yield* OsProcess.workingIn(data)).join(", ")
-      } of an earlier Postgres still use it: stop them`
+      detail: `processes ${still.join(", ")} of an earlier Postgres still use it: stop them`
     })
-  }
 })
 
 /** Last lines of the log from byte `from` on. */
@@ -97,19 +96,17 @@ const poll = Schedule.spaced("20 millis")
 const start = Effect.fnUntraced(function*(options: PostmasterOptions) {
   const exited = yield* Deferred.make<string>()
   const args = Object.entries(options.settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-  const child = yield* Effect.try({
-    try: () => {
-      const log = openSync(options.logFile, "a", 0o600)
-      const spawned = ServerProgram.spawn(options.launch, options.postgres, ["-D", options.data, ...args], [
-        "ignore",
-        log,
-        log
-      ])
-      closeSync(log)
-      return spawned
-    },
-    catch: (error) => new StartFailed({ directory: options.directory, detail: String(error), log: "" })
-  })
+  const failed = (error: unknown) => new StartFailed({ directory: options.directory, detail: String(error), log: "" })
+  const child = yield* Effect.acquireUseRelease(
+    Effect.tryPromise({ try: () => open(options.logFile, "a", 0o600), catch: failed }),
+    ({ fd }) =>
+      Effect.try({
+        try: () =>
+          ServerProgram.spawn(options.launch, options.postgres, ["-D", options.data, ...args], ["ignore", fd, fd]),
+        catch: failed
+      }),
+    (log) => Effect.ignore(Effect.tryPromise({ try: () => log.close(), catch: failed }))
+  )
   child.once("error", (error) => Deferred.doneUnsafe(exited, Effect.succeed(error.message)))
   child.once("exit", (code, signal) => {
     Deferred.doneUnsafe(exited, Effect.succeed(signal === null ? `exit code ${code}` : `signal ${signal}`))
