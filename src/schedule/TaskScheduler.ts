@@ -32,9 +32,6 @@ export class TaskScheduler extends Context.Service<TaskScheduler, {
   readonly status: Effect.Effect<"stopped" | "running" | "stopping">
 }>()("ostinato/schedule/TaskScheduler") {}
 
-// an edit or a pause made on another node is seen at the latest then
-const longestSleep = Duration.minutes(1)
-
 const lastSuccess = Metric.gauge("ostinato_schedule_last_success_timestamp_seconds", {
   description: "When a tick of the schedule last ended well, as seconds since 1970"
 })
@@ -53,6 +50,11 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
   readonly drain?: Duration.Input | undefined
   /** How long interrupted work may take for its finalizers. Defaults to `3 seconds`. */
   readonly grace?: Duration.Input | undefined
+  /**
+   * The longest time between two looks at the store: a clock that was set, or a machine that slept, makes a tick late by
+   * no more than this. Defaults to `1 minute`.
+   */
+  readonly poll?: Duration.Input | undefined
 }): Layer.Layer<TaskScheduler, never, ScheduleStore | Supervisor | R> =>
   Layer.effect(
     TaskScheduler,
@@ -60,9 +62,18 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
       const store = yield* ScheduleStore
       const supervisor = yield* Supervisor
       const context = yield* Effect.context<R>()
-      const open = new Set<TickKey>()
+      const poll = Duration.fromInputUnsafe(options?.poll ?? "1 minute")
       let state: "stopped" | "running" | "stopping" = "stopped"
       let cycle: Cycle | undefined
+
+      // one that fails is made up for by the next, or the lease runs out
+      const renewal = (key: TickKey) =>
+        store.renew([key]).pipe(
+          Effect.catch((error) => Effect.logWarning(error.message)),
+          Effect.delay(renewEvery),
+          Effect.forever,
+          Effect.withTracerEnabled(false)
+        )
 
       const runTick = (schedule: PeriodicTask<R>, key: TickKey) =>
         Effect.uninterruptibleMask((restore) =>
@@ -79,7 +90,7 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
           Effect.catchCause((cause) =>
             Effect.logError(`the end of a tick of ${schedule.name} was not recorded`, cause)
           ),
-          Effect.ensuring(Effect.sync(() => open.delete(key))),
+          Effect.raceFirst(renewal(key)),
           Effect.provideContext(context),
           Effect.withSpan(`tick ${schedule.name}`, { root: true }),
           // the loop that starts it is not traced, the work is
@@ -93,14 +104,13 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
           const { fired, skipped, wait } = yield* store.advance(schedule.name, plan(schedule, atStart))
           atStart = false
           for (const key of fired) {
-            open.add(key)
             yield* drain.fork(schedule.name, runTick(schedule, key))
           }
           if (skipped > 0) {
             yield* Effect.logWarning(`schedule ${schedule.name} skipped ${skipped} tick(s): earlier work has not ended`)
             yield* Metric.update(Metric.withAttributes(skippedTotal, { schedule: schedule.name }), skipped)
           }
-          return Duration.min(wait, longestSleep)
+          return Duration.min(wait, poll)
         }))
         return Effect.gen(function*() {
           yield* store.register(schedule)
@@ -108,13 +118,6 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
           return yield* Effect.forever(Effect.flatMap(fire, Effect.sleep))
         }).pipe(Effect.annotateLogs({ schedule: schedule.name }), Effect.withTracerEnabled(false))
       }
-
-      const renewal = Effect.forever(
-        Effect.andThen(
-          Effect.sleep(renewEvery),
-          Effect.suspend(() => open.size === 0 ? Effect.void : store.renew(Array.from(open)))
-        )
-      ).pipe(Effect.withTracerEnabled(false))
 
       const start = Effect.uninterruptible(Effect.gen(function*() {
         if (state !== "stopped") return yield* Effect.logWarning(`the scheduler is ${state} already: start was ignored`)
@@ -126,7 +129,6 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
           work
         )
         cycle = { intake, work, drain }
-        yield* Scope.provide(supervisor.start("schedule leases", renewal), work)
         for (const schedule of schedules) {
           yield* Scope.provide(supervisor.start(`schedule ${schedule.name}`, loop(schedule, drain)), intake)
         }
@@ -157,9 +159,9 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
   )
 
 interface Cycle {
-  /** The loops that decide on ticks. */
+  /** Holds the loops that decide on ticks. */
   readonly intake: Scope.Closeable
-  /** The renewal of leases, which goes on while work drains. */
+  /** Holds the drain, which outlives the loops. */
   readonly work: Scope.Closeable
   readonly drain: Drain.Drain
 }
