@@ -32,6 +32,6 @@ export const plant = (files: Readonly<Record<string, string>>, copies: ReadonlyA
 export const run = (folder: string, command: string, ...args: ReadonlyArray<string>) => {
   const bin = join(root, "node_modules", ".bin")
   const env = { ...process.env, PATH: `${bin}:${process.env["PATH"]}`, FORCE_COLOR: undefined, NO_COLOR: "1" }
-  const { status, stderr, stdout } = spawnSync(command, args, { cwd: folder, encoding: "utf8", env })
+  const { status, stderr, stdout } = spawnSync(command, args, { cwd: folder, encoding: "utf8", env, timeout: 25_000 })
   return { status, stdout, stderr }
 }
