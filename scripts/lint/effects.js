@@ -3,8 +3,7 @@
  * cannot turn, or throws a `Result` away. Each is a table of forbidden `Module.member` pairs plus what to do instead;
  * a module is recognised by the name it is imported under, which is the file's own.
  */
-import { allowed } from "./allowed.js"
-import { isBrowser, isWorkerEntry, pathOf, roomOf } from "./place.js"
+import { allowed, isBrowser, isWorkerEntry, pathOf, roomOf } from "./place.js"
 
 const nameOf = (member) => member.computed ? member.property.value : member.property.name
 

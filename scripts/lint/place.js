@@ -2,6 +2,8 @@
  * Where a file stands in the house. The root is found from this file, so that a parent folder called `src` confuses
  * nothing.
  */
+import { readFileSync } from "node:fs"
+
 const root = new URL("../../", import.meta.url).pathname
 
 /** The path below the project's root, with forward slashes: `src/core/Task.ts`. */
@@ -26,3 +28,9 @@ export const isBrowser = (path) =>
 
 /** The first file of a worker thread, named `worker.ts` or `<name>.worker.ts`: it runs before any Effect does. */
 export const isWorkerEntry = (path) => /(^|\/|\.)worker\.ts$/.test(path)
+
+/**
+ * The only exceptions to the rules: rule → file → reason. A file that does not exist, or a reason that says nothing,
+ * fails a test.
+ */
+export const allowed = JSON.parse(readFileSync(new URL("allowed.json", import.meta.url), "utf8"))

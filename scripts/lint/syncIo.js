@@ -5,8 +5,7 @@
  */
 import * as childProcess from "node:child_process"
 import * as fs from "node:fs"
-import { allowed } from "./allowed.js"
-import { pathOf, roomOf } from "./place.js"
+import { allowed, pathOf, roomOf } from "./place.js"
 
 const blocking = new Set(Object.keys({ ...fs, ...childProcess }).filter((name) => name.endsWith("Sync")))
 

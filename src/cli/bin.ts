@@ -24,14 +24,21 @@ const newerNode = (): string | undefined =>
     .find((path) => existsSync(path) && isEnough(String(spawnSync(path, ["--version"]).stdout).trim()))
 
 const runOn = (node: string): void => {
-  const child = spawn(node, process.execArgv.concat(process.argv.slice(1)), { stdio: "inherit" })
+  let early: NodeJS.Signals | undefined
+  let send = (signal: NodeJS.Signals): void => {
+    early = signal
+  }
+  // before the child exists, so that no signal ends this process alone and leaves the child behind
   const forward = (signal: NodeJS.Signals) => {
     // a terminal sends its interrupt to both processes, and a second one would end the drain
-    process.on(signal, () => signal === "SIGINT" && process.stdin.isTTY ? undefined : child.kill(signal))
+    process.on(signal, () => signal === "SIGINT" && process.stdin.isTTY ? undefined : send(signal))
   }
   forward("SIGINT")
   forward("SIGTERM")
   forward("SIGHUP")
+  const child = spawn(node, process.execArgv.concat(process.argv.slice(1)), { stdio: "inherit" })
+  send = (signal) => void child.kill(signal)
+  if (early !== undefined) send(early)
   child.on("exit", (code, signal) => {
     if (signal !== null) {
       process.removeAllListeners(signal)

@@ -9,7 +9,7 @@ const manifest: { readonly name: string; readonly exports: Exports } = JSON.pars
   readFileSync(join(root, "package.json"), "utf8")
 )
 const folders = globSync("src/**/internal", { cwd: root, exclude: (path) => path.endsWith("/web") }).sort()
-const closedRooms = Object.keys(manifest.exports).flatMap((key) => /^\.\/([a-z]+)\/internal\/\*$/.exec(key)?.[1] ?? [])
+const closedRooms = Object.keys(manifest.exports).flatMap((key) => /^\.\/([a-z/]+)\/internal\/\*$/.exec(key)?.[1] ?? [])
 
 /** What Node answers to each specifier, in a project that has nothing but these exports and modules. */
 const answers = (exports: Exports, paths: ReadonlyArray<string>): Record<string, string> => {
@@ -31,8 +31,8 @@ const refused = "ERR_PACKAGE_PATH_NOT_EXPORTED"
 describe("package exports", () => {
   it("have a null of its own for every internal folder", () => {
     const open = folders.filter((folder) => {
-      const room = folder.slice("src/".length)
-      const keys = [`./${room}/*`, `./${room.split("/")[0]}/*`, `./${room.split("/")[0]}/internal/*`]
+      const parts = folder.slice("src/".length).split("/")
+      const keys = parts.map((_, n) => `./${parts.slice(0, n + 1).join("/")}/*`)
       return !keys.some((key) => manifest.exports[key] === null)
     })
     assert.deepStrictEqual(open, [])
@@ -40,11 +40,8 @@ describe("package exports", () => {
   })
 
   it("refuse internal modules by name, however deep, and give public ones", () => {
-    const rooms = new Set([...closedRooms, ...folders.map((folder) => folder.split("/")[1] ?? "")])
-    const closed = [...rooms].flatMap((room) => [
-      `src/${room}/internal/attempt.ts`,
-      `src/${room}/internal/sql/claim.ts`
-    ])
+    const all = new Set([...closedRooms.map((room) => `src/${room}/internal`), ...folders])
+    const closed = [...all].flatMap((folder) => [`${folder}/attempt.ts`, `${folder}/sql/claim.ts`])
     const open = [...closedRooms].map((room) => `src/${room}/Module.ts`)
     const found = answers(manifest.exports, [...closed, ...open])
     const outcomes = Object.entries(found).map(([name, answer]) => [name.includes("/internal/"), answer])

@@ -29,16 +29,17 @@ const sources = {
 
 let folder = ""
 let before = ""
+let built: ReturnType<typeof run>
 
 beforeAll(() => {
   folder = plant(sources, copies)
   before = readFileSync(join(folder, "package.json"), "utf8")
+  built = run(folder, "node", "scripts/build.ts")
 })
 
 describe("build", () => {
   it("leaves JavaScript, declarations, maps, copied files and pages in dist, and no test", () => {
-    const { status, stderr, stdout } = run(folder, "node", "scripts/build.ts")
-    assert.strictEqual(status, 0, stdout + stderr)
+    assert.strictEqual(built.status, 0, built.stdout + built.stderr)
     const files = globSync("**/*.*", { cwd: join(folder, "dist") }).filter((file) => !file.startsWith("web"))
     const module = (name: string) => [`${name}.d.ts`, `${name}.d.ts.map`, `${name}.js`, `${name}.js.map`]
     const modules = ["cli/bin", "cli/main", "core/Task", "core/internal/answer", "index"].flatMap(module)
@@ -129,10 +130,13 @@ describe("package", () => {
 describe("ostinato command on an old Node", () => {
   const old = `Object.defineProperty(process, "version", { value: "v20.20.2" })\nimport("./dist/cli/bin.js")\n`
   const project = (node?: string) => {
-    const built = join(folder, "dist/cli/bin.js")
+    const command = join(folder, "dist/cli/bin.js")
     const fake = node === undefined ? {} : { "app/node_modules/.bin/node": node }
     const bin = "app/node_modules/ostinato/dist/cli/bin.js"
-    const files = { [bin]: readFileSync(built, "utf8"), "app/node_modules/ostinato/package.json": `{"type":"module"}` }
+    const files = {
+      [bin]: readFileSync(command, "utf8"),
+      "app/node_modules/ostinato/package.json": `{"type":"module"}`
+    }
     const app = join(plant({ ...files, ...fake, "app/node_modules/ostinato/old.mjs": old }), "app/node_modules")
     if (node !== undefined) chmodSync(join(app, ".bin/node"), 0o755)
     return join(app, "ostinato")
@@ -157,7 +161,7 @@ describe("ostinato command on an old Node", () => {
 
   it("hands a signal on to the newer Node", () => {
     const newer = `#!/bin/sh\nif [ "$1" = --version ]; then echo v24.21.0; exit; fi\n` +
-      `trap 'echo drained; exit 5' TERM\nkill -TERM $PPID\nwhile :; do sleep 0.05; done\n`
+      `trap 'echo drained; exit 5' TERM\nkill -TERM $PPID\nn=0; while [ $n -lt 200 ]; do n=$((n+1)); sleep 0.05; done\n`
     const { status, stdout } = run(project(newer), "node", "old.mjs", "serve")
     assert.deepStrictEqual([stdout, status], ["drained\n", 5])
   })
