@@ -5,8 +5,8 @@ import * as Cause from "effect/Cause"
 import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 
-/** The codes that commands end with. */
-export const ExitCode = {
+// the codes that commands end with
+const ExitCode = {
   ok: 0,
   /** The task, or the operation, failed. */
   failed: 1,

@@ -72,7 +72,6 @@ export const make = (options: {
       fork: (name, work) =>
         Effect.suspend(() => {
           if (!open) return Effect.succeed(false)
-          // oxlint-disable-next-line house/no-unsupervised-fork -- this is the supervisor of the fiber: close() ends it
           return Effect.map(Effect.forkDetach(work), (fiber) => {
             inFlight.set(fiber, name)
             fiber.addObserver(() => inFlight.delete(fiber))

@@ -10,23 +10,18 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
 /**
- * A fixed interval.
+ * When a schedule is due: at every multiple of an interval.
  *
  * `anchor` decides what follows a late tick: with `lastRun` the next one comes a whole interval after it ran, with
  * `fixed` the instants stay where the first one put them.
  *
  * @category models
  */
-export const Every = Schema.TaggedStruct("Every", {
+export const Timetable = Schema.TaggedStruct("Every", {
   /** Milliseconds, at least 1. Longer than 24.8 days is fine. */
   everyMs: Schema.Int.check(Schema.isGreaterThan(0)),
   anchor: Schema.Literals(["lastRun", "fixed"])
 })
-
-/**
- * @category models
- */
-export const Timetable = Every
 
 /**
  * @category models
@@ -61,7 +56,7 @@ export const every = (interval: Duration.Input, options?: {
   /** Defaults to `lastRun`. */
   readonly anchor?: Timetable["anchor"] | undefined
 }): Timetable =>
-  Every.make({
+  Timetable.make({
     everyMs: Math.round(Duration.toMillis(Duration.fromInputUnsafe(interval))),
     anchor: options?.anchor ?? "lastRun"
   })
@@ -82,7 +77,7 @@ export const every = (interval: Duration.Input, options?: {
 export const parse = (text: string): Result.Result<Timetable, InvalidTimetable> => {
   const everyMs = milliseconds(text.trim())
   return everyMs !== undefined && Number.isSafeInteger(everyMs) && everyMs > 0
-    ? Result.succeed(Every.make({ everyMs, anchor: "lastRun" }))
+    ? Result.succeed(Timetable.make({ everyMs, anchor: "lastRun" }))
     : Result.fail(new InvalidTimetable({ text }))
 }
 

@@ -31,9 +31,11 @@ export type SqlFault = "connection" | "restart" | "transient" | "constraint" | "
  *
  * ```ts
  * import * as Effect from "effect/Effect"
+ * import type * as SqlError from "effect/sql/SqlError"
  * import * as SqlFault from "ostinato/store/SqlFault"
  *
- * const patient = Effect.retry({ while: SqlFault.mayPass, times: 5 })
+ * const patient = <A, R>(work: Effect.Effect<A, SqlError.SqlError, R>) =>
+ *   Effect.retry(work, { while: SqlFault.mayPass, times: 5 })
  * ```
  *
  * @category combinators
@@ -103,6 +105,6 @@ export const explain = (error: { readonly message: string; readonly cause?: unkn
   for (let at: unknown = error; at instanceof Error && messages.length < 5; at = at.cause) {
     if (!messages.includes(at.message)) messages.push(at.message)
   }
-  const telling = messages.filter((message) => !/Query failed$/.test(message))
+  const telling = messages.filter((message) => !message.endsWith("Query failed"))
   return (telling.length > 0 ? telling : [error.message]).join(": ")
 }

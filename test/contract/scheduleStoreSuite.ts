@@ -63,10 +63,11 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
       Effect.gen(function*() {
         const store = yield* ScheduleStore
         const first = yield* register()
-        const changed = yield* store.register({ ...first, timetable: Timetable.every("3 hours") })
+        const { name, task } = first
+        const changed = yield* store.register({ name, task, timetable: Timetable.every("3 hours") })
         const hours = (DateTime.toEpochMillis(changed.nextTick) - DateTime.toEpochMillis(first.nextTick)) / 3_600_000
         assert.strictEqual(hours, 2)
-        const shortened = yield* store.register({ ...first, timetable: Timetable.every("1 millis") })
+        const shortened = yield* store.register({ name, task, timetable: Timetable.every("1 millis") })
         assert.isBelow(DateTime.toEpochMillis(shortened.nextTick), DateTime.toEpochMillis(first.nextTick))
       })
     )

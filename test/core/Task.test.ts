@@ -15,8 +15,8 @@ import { Dispatch, MemoryRunLog, RunLog, Task } from "ostinato"
 class Busy extends Schema.TaggedError<Busy>()("Busy", { seat: Schema.Int }) {}
 
 const Double = Task.make("test.double", {
-  payload: { n: Schema.Number },
-  success: Schema.Number,
+  payload: { n: Schema.Finite },
+  success: Schema.Finite,
   error: Busy
 })
 
@@ -52,7 +52,7 @@ describe("Task", () => {
     })
 
     it.effect("gives the handler the services of its Layer and an attempt of its own", () => {
-      class Greeting extends Context.Service<Greeting, string>()("test/Greeting") {}
+      class Greeting extends Context.Service<Greeting, string>()("ostinato/test/core/Task.test/Greeting") {}
       const seen: Array<string> = []
       const live = Slow.toLayer(() =>
         Effect.gen(function*() {

@@ -12,9 +12,12 @@ const read = (stream: string, size: number) => {
   return { well: reader.end(), seen }
 }
 
-const stream = "commit 2024-01-02\0A\xf6\0a@x\0\n3\t1\tplain\0-\t-\tbinary\0" +
-  "0\t0\t\0commit 2024-01-01\x001\t2\told\n\0" + `12\t34\t${"p".repeat(40_000)}\0` +
+const stream = [
+  "commit 2024-01-02\0A\xf6\0a@x\0\n3\t1\tplain\0-\t-\tbinary\0",
+  "0\t0\t\0commit 2024-01-01\x001\t2\told\n\0",
+  `12\t34\t${"p".repeat(40_000)}\0`,
   "commit 2024-01-01\0\0\0commit 2023-12-31\0B\0b@x\0\n7\t0\t\ttab\0"
+].join("")
 
 describe("GitLog", () => {
   describe("reader", () => {

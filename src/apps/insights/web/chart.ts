@@ -11,7 +11,7 @@ import { html, svg } from "./dom.ts"
 import * as Format from "./format.ts"
 
 /** One series of a chart. */
-export interface Series {
+interface Series {
   /** Plural, lower case: `commits`. */
   readonly label: string
   /** Class of the bars, which gives them their colour. */
