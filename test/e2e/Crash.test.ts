@@ -48,14 +48,13 @@ layer(NodeServices.layer, { excludeTestServices: true })("crash", (it) => {
       const after = yield* look(again.url)
       const [fresh, cut, kept] = after.runs
       assert.deepStrictEqual(after.runs.map(({ status }) => status), ["completed", "abandoned", "completed"])
-      assert.strictEqual(fresh?.trigger._tag, "Schedule")
+      assert.deepInclude(fresh?.trigger, { schedule: "insights.fortnightly" })
       assert.deepStrictEqual([cut?.id, cut?.failure, cut?.output], [before.runs[0]?.id, null, null])
       assert.deepStrictEqual(kept, before.runs[1])
       assert.deepStrictEqual(after.nextTicks, before.nextTicks)
-      assert.deepStrictEqual(
-        after.figures.map(({ syncedAt: _, ...figures }) => figures),
-        before.figures.map(({ syncedAt: _, ...figures }) => figures)
-      )
+      const unchanged = { commits: before.figures[0]?.commits, head: before.figures[0]?.head }
+      assert.strictEqual(after.figures.length, 1)
+      assert.deepInclude(after.figures[0], unchanged)
     }))
 
   it.effect("an embedded server that is killed ends the service with 69, which says so; the next start serves again", () =>
@@ -64,7 +63,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("crash", (it) => {
       const service = yield* ServiceProcess.serve(there)
       yield* service.line("run completed")
       const server = ServiceProcess.postmaster(there.data)
-      if (server === undefined) return assert.fail("there is no embedded server")
+      assert.isDefined(server)
       process.kill(server, "SIGKILL")
       assert.deepStrictEqual(yield* service.ended, { code: 69, signal: null })
       const line = yield* service.line("ostinato: Postgres on")

@@ -10,7 +10,7 @@ import * as ServiceProcess from "./ServiceProcess.ts"
 
 const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
 
-const decodeRun = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))
+const decodeRun = Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))
 
 const place = Effect.all({ data: ServiceProcess.dataDirectory, repository: History.repository })
 

@@ -261,7 +261,7 @@ export const get = (url: string, headers: Readonly<Record<string, string>> = {})
 export const getJson = Effect.fnUntraced(function*<A, I>(url: string, schema: Schema.Codec<A, I>) {
   const { body, status } = yield* get(url)
   if (status !== 200) return yield* new Unexpected({ message: `GET ${url}: ${status} ${body}` })
-  return yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(body)
+  return yield* Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(body)
 })
 
 /** A `git` that stops before it reads a history, until it is let through. */
