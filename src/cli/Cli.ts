@@ -4,6 +4,7 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
@@ -12,7 +13,10 @@ import * as Logging from "./Logging.ts"
 import { UsageError } from "./UsageError.ts"
 
 // results of commands are wired to what they print; the configuration is read once for both
-const configured = Layer.provideMerge(Logging.layer, ServiceConfig.layer)
+const configured = Layer.provideMerge(Logging.layer, ServiceConfig.layer).pipe(
+  // a variable that is set but empty may be a slip, which is for the configuration to judge
+  Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ preserveEmptyStrings: true })))
+)
 
 const serve = Command.make(
   "serve",

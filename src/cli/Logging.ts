@@ -15,8 +15,8 @@ export const layer = Layer.unwrap(Effect.map(ServiceConfig, ({ logFormat, logLev
   const logger = format === "pretty"
     ? Logger.consolePretty()
     : format === "logfmt"
-    ? Logger.consoleLogFmt
-    : Logger.consoleJson
+    ? Logger.withConsoleError(Logger.formatLogFmt)
+    : Logger.withConsoleError(Logger.formatJson)
   return Layer.mergeAll(
     Logger.layer([logger]),
     Layer.succeed(Logger.LogToStderr, true),

@@ -5,6 +5,7 @@
  * and everything else still answers; then HTTP; then the connections; an embedded server last.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -119,6 +120,12 @@ const Started = Layer.effectDiscard(Effect.gen(function*() {
   const scheduler = yield* TaskScheduler.TaskScheduler
   const server = yield* HttpServer.HttpServer
   yield* Effect.logInfo(`listening on ${HttpServer.formatAddress(server.address)}`)
-  if (!config.schedulerEnabled) return yield* Effect.logInfo("schedules are disabled by TASK_SCHEDULER_ENABLED")
+  if (!config.schedulerEnabled) {
+    yield* Effect.addFinalizer(() => Effect.logInfo("stopping"))
+    return yield* Effect.logInfo("schedules are disabled by TASK_SCHEDULER_ENABLED")
+  }
   yield* Effect.acquireRelease(scheduler.start, () => scheduler.stop)
+  yield* Effect.addFinalizer(() =>
+    Effect.logInfo(`stopping: no new run begins, those in flight may go on for ${Duration.format(config.drain)}`)
+  )
 }))

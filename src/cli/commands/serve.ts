@@ -26,5 +26,5 @@ export const serve = Effect.gen(function*() {
   return yield* Effect.scoped(Effect.flatMap(
     Layer.build(Service.layer(app).pipe(Layer.provide(NodeHttpServer.layerHttpServices))),
     (context) => Effect.provideContext(ready, context)
-  ))
+  )).pipe(Effect.onInterrupt(() => Effect.logInfo("stopped")))
 })

@@ -1,0 +1,77 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, layer } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { RepositoryFigures } from "../../src/apps/insights/InsightsApi.ts"
+import { TaskRun } from "../../src/core/TaskRun.ts"
+import { Schedule } from "../../src/schedule/ScheduleStore.ts"
+import * as History from "./History.ts"
+import * as ServiceProcess from "./ServiceProcess.ts"
+
+const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
+const Schedules = Schema.Struct({ items: Schema.Array(Schedule) })
+const Repositories = Schema.Struct({ items: Schema.Array(RepositoryFigures) })
+
+const look = (url: string) =>
+  Effect.all({
+    runs: Effect.map(ServiceProcess.getJson(`${url}/api/v1/runs`, Runs), ({ items }) => items),
+    nextTicks: Effect.map(
+      ServiceProcess.getJson(`${url}/api/v1/schedules`, Schedules),
+      ({ items }) => items.map(({ name, nextTick }) => [name, DateTime.formatIso(nextTick)])
+    ),
+    figures: Effect.map(
+      ServiceProcess.getJson(`${url}/api/v1/insights/repositories`, Repositories),
+      ({ items }) => items
+    )
+  })
+
+layer(NodeServices.layer, { excludeTestServices: true })("crash", (it) => {
+  it.effect("kill -9 during a run loses nothing: figures, runs and next tick are as before, the cut run is abandoned", () =>
+    Effect.gen(function*() {
+      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+      const ran = yield* ServiceProcess.command(["run", "insights.sync"], { env: ServiceProcess.at(there) })
+      assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
+
+      const gate = yield* ServiceProcess.gate()
+      const service = yield* ServiceProcess.serve(there, { env: { PATH: gate.folder } })
+      const git = yield* gate.reached
+      const before = yield* look(service.url)
+      assert.deepStrictEqual(before.runs.map(({ status }) => status), ["running", "completed"])
+      assert.strictEqual(before.figures[0]?.commits, History.figures(there.repository).commits)
+      yield* service.signal("SIGKILL")
+      assert.deepStrictEqual(yield* service.ended, { code: null, signal: "SIGKILL" })
+      yield* git.open
+
+      const again = yield* ServiceProcess.serve(there)
+      yield* again.line("run completed")
+      const after = yield* look(again.url)
+      const [fresh, cut, kept] = after.runs
+      assert.deepStrictEqual(after.runs.map(({ status }) => status), ["completed", "abandoned", "completed"])
+      assert.deepInclude(fresh?.trigger, { schedule: "insights.fortnightly" })
+      assert.deepStrictEqual([cut?.id, cut?.failure, cut?.output], [before.runs[0]?.id, null, null])
+      assert.deepStrictEqual(kept, before.runs[1])
+      assert.deepStrictEqual(after.nextTicks, before.nextTicks)
+      const unchanged = { commits: before.figures[0]?.commits, head: before.figures[0]?.head }
+      assert.strictEqual(after.figures.length, 1)
+      assert.deepInclude(after.figures[0], unchanged)
+    }))
+
+  it.effect("an embedded server that is killed ends the service with 69, which says so; the next start serves again", () =>
+    Effect.gen(function*() {
+      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+      const service = yield* ServiceProcess.serve(there)
+      yield* service.line("run completed")
+      const server = ServiceProcess.postmaster(there.data)
+      assert.isDefined(server)
+      process.kill(server, "SIGKILL")
+      assert.deepStrictEqual(yield* service.ended, { code: 69, signal: null })
+      const line = yield* service.line("ostinato: Postgres on")
+      assert.include(line, "ended unexpectedly (signal SIGKILL): restart this service; committed data is safe")
+
+      const again = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
+      const { figures, runs } = yield* look(again.url)
+      assert.deepStrictEqual(runs.map(({ status }) => status), ["completed"])
+      assert.strictEqual(figures.length, 1)
+    }))
+})

@@ -1,0 +1,89 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { hostname } from "node:os"
+import * as path from "node:path"
+import { TaskRun } from "../../src/core/TaskRun.ts"
+import * as History from "./History.ts"
+import * as ServiceProcess from "./ServiceProcess.ts"
+
+const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
+
+const decodeRun = Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))
+
+const place = Effect.all({ data: ServiceProcess.dataDirectory, repository: History.repository })
+
+layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
+  it.effect("S1.7 S1.8 runs without a service; a later service lists the run with its trigger, host and process", () =>
+    Effect.gen(function*() {
+      const there = yield* place
+      const env = ServiceProcess.at(there)
+      const ran = yield* ServiceProcess.command(["run", "insights.sync"], { env })
+      assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
+      assert.match(ran.stdout, /^insights\.sync completed in \d+ ms \(run [0-9a-f-]{36}\)\n$/)
+      assert.deepStrictEqual(ran.told, [])
+      assert.deepStrictEqual(ServiceProcess.postgres(there.data), [])
+
+      const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
+      const { items: [run, ...others] } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
+      assert.deepStrictEqual(others, [])
+      assert.include(ran.stdout, run?.id ?? "no run")
+      assert.strictEqual(run?.status, "completed")
+      assert.deepStrictEqual(run?.trigger, { _tag: "Cli", host: hostname(), pid: ran.pid })
+      assert.deepStrictEqual([run?.host, run?.pid], [hostname(), ran.pid])
+    }))
+
+  it.effect("S1.8 S1.15 runs beside a service whose schedules are disabled and which has run nothing itself", () =>
+    Effect.gen(function*() {
+      const there = yield* place
+      const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
+      const runs = ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
+      assert.deepStrictEqual((yield* runs).items, [])
+      assert.isTrue(service.stderr().some((line) => line.includes("schedules are disabled by TASK_SCHEDULER_ENABLED")))
+
+      const env = ServiceProcess.at(there)
+      const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json"], { env })
+      assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
+      assert.strictEqual(ran.stdout.split("\n").length, 2)
+      const printed = yield* decodeRun(ran.stdout)
+      assert.deepStrictEqual((yield* runs).items, [printed])
+      assert.deepStrictEqual(printed.trigger, { _tag: "Cli", host: hostname(), pid: ran.pid })
+      assert.deepInclude(printed.output, { commits: History.figures(there.repository).commits })
+      assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
+    }))
+
+  it.effect("ends with 1 and one readable line when the task fails, and prints the failed run with --json", () =>
+    Effect.gen(function*() {
+      const data = yield* ServiceProcess.dataDirectory
+      const env = ServiceProcess.at({ data, repository: path.dirname(data) })
+      const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json"], { env })
+      assert.strictEqual(ran.code, 1)
+      const run = yield* decodeRun(ran.stdout)
+      assert.strictEqual(run.status, "failed")
+      assert.strictEqual(run.failure?.tag, "NotARepository")
+      assert.strictEqual(ran.told.length, 1, ran.told.join("\n"))
+      assert.include(ran.told[0], `ostinato: task insights.sync failed: "${path.dirname(data)}" is not inside a git`)
+      assert.include(ran.told[0], run.id)
+    }))
+
+  it.effect("ends with 64 and touches nothing for an unknown task, input that is no JSON, or a wrong command line", () =>
+    Effect.gen(function*() {
+      const there = yield* place
+      const env = ServiceProcess.at(there)
+      const cases = [
+        [["run", "insights.nothing"], `there is no task "insights.nothing". Tasks: insights.sync`],
+        [["run", "insights.sync", "--input", "{"], "--input is not JSON: {"],
+        [["run"], "Missing required argument: task"],
+        [["run", "insights.sync", "--nothing"], "Unrecognized flag: --nothing"],
+        [["nothing"], "nothing"]
+      ] as const
+      const ended = yield* Effect.forEach(cases, ([args]) => ServiceProcess.command(args, { env }), { concurrency: 2 })
+      ended.forEach(({ code, stderr }, index) => {
+        assert.strictEqual(code, 64, stderr.join("\n"))
+        assert.include(stderr.join("\n"), cases[index]?.[1] ?? "no such case")
+        assert.notMatch(stderr.join("\n"), /^ +at /m)
+      })
+      assert.isUndefined(ServiceProcess.postmaster(there.data))
+    }))
+})
