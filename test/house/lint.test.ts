@@ -176,9 +176,9 @@ const cases: ReadonlyArray<Case> = [
   ),
   caught(
     "house(no-unsupervised-fork)",
-    "D.2: a detached fiber outside the Supervisor",
+    "D.2: a detached fiber outside Drain",
     ["src/core/Detached.ts", effects + `export const fiber = Effect.forkDetach(Effect.never)\n`],
-    ["src/core/Supervisor.ts", effects + `export const fiber = Effect.forkDetach(Effect.never)\n`]
+    ["src/core/Drain.ts", effects + `export const fiber = Effect.forkDetach(Effect.never)\n`]
   ),
   caught(
     "house(no-unsupervised-fork)",
