@@ -34,7 +34,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.deepStrictEqual([run?.host, run?.pid], [hostname(), ran.pid])
     }))
 
-  it.effect("S1.8 S1.15 runs beside a service whose schedules are disabled and which has run nothing itself", () =>
+  it.effect("S1.8 runs beside a service whose schedules are disabled and which has run nothing itself", () =>
     Effect.gen(function*() {
       const there = yield* place
       const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
