@@ -2,9 +2,11 @@
  * The command line: names, flags and help. What a command does is in `commands/`, loaded only when it is asked for.
  */
 import * as Argument from "effect/cli/Argument"
+import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as ConfigProvider from "effect/ConfigProvider"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
@@ -39,11 +41,23 @@ const run = Command.make("run", {
   Command.provide(configured)
 )
 
+// what is wrong comes first, and the way to the help after it; help that was asked for goes to stdout
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error([
+        ...event.errors.map((error) => `ostinato: ${error.message}`),
+        `Run '${event.commandPath.join(" ")} --help' to see what it takes`
+      ].join("\n"))
+      : CliOutput.defaultPresenter.present(event)
+}
+
 /** The program, given its arguments. Fails with `UsageError` where they are wrong; the parser has then said why. */
 export const main = Command.make("ostinato").pipe(
   Command.withDescription("Background work for Effect"),
   Command.withSubcommands([serve, run]),
-  Command.run({ version, renderErrors: true }),
+  Command.run({ version }),
+  Effect.provideService(CliOutput.Presenter, presenter),
   Effect.catchTag(
     "ShowHelp",
     (help) => help.errors.length === 0 ? Effect.void : Effect.fail(new UsageError({ detail: "" }))
