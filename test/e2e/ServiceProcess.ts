@@ -264,7 +264,7 @@ export const getJson = Effect.fnUntraced(function*<A, I>(url: string, schema: Sc
   return yield* Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(body)
 })
 
-/** A `git` that stops before it reads a history, until it is let through. */
+/** A `git` that stops before it reads a history, until the gate is opened, once for all. */
 export interface Gate {
   /** To be put first into `PATH`. */
   readonly folder: string
@@ -285,7 +285,7 @@ export const gate = (options: { readonly stubborn?: boolean } = {}) =>
       execFileSync("mkfifo", [path.join(folder, "fifo")])
       const script = `#!/bin/sh
 ${options.stubborn === true ? "trap '' TERM\n" : ""}for word; do
-  if [ "$word" = log ]; then
+  if [ "$word" = log ] && [ ! -e '${folder}/open' ]; then
     echo $$ > '${folder}/pid'
     read -r line < '${folder}/fifo'
   fi
@@ -298,7 +298,10 @@ exec '${git}' "$@"
         // a FIFO opens for writing when somebody opens it for reading
         reached: Effect.map(Effect.promise(() => fs.promises.open(path.join(folder, "fifo"), "w")), (handle) => ({
           pid: Number(readFile(path.join(folder, "pid"))),
-          open: Effect.promise(() => handle.close())
+          open: Effect.promise(() => {
+            fs.writeFileSync(path.join(folder, "open"), "")
+            return handle.close()
+          })
         }))
       }
     }),
