@@ -34,7 +34,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.deepStrictEqual([run?.host, run?.pid], [hostname(), ran.pid])
     }))
 
-  it.effect("S1.8 S1.15 runs beside a service whose schedules are disabled and which has run nothing itself", () =>
+  it.effect("S1.8 runs beside a service whose schedules are disabled and which has run nothing itself", () =>
     Effect.gen(function*() {
       const there = yield* place
       const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
@@ -65,6 +65,19 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.strictEqual(ran.told.length, 1, ran.told.join("\n"))
       assert.include(ran.told[0], `ostinato: task insights.sync failed: "${path.dirname(data)}" is not inside a git`)
       assert.include(ran.told[0], run.id)
+    }))
+
+  it.effect("a start run that fails is recorded and logged on one line, and the service stays ready", () =>
+    Effect.gen(function*() {
+      const data = yield* ServiceProcess.dataDirectory
+      const service = yield* ServiceProcess.serve({ data, repository: path.dirname(data) })
+      const line = yield* service.line("run failed: NotARepository")
+      assert.include(line, `"level":"ERROR"`)
+      const { items } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
+      assert.deepStrictEqual(items.map(({ failure, status }) => [status, failure?.tag]), [["failed", "NotARepository"]])
+      assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
+      yield* service.signal("SIGTERM")
+      assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
     }))
 
   it.effect("ends with 64 and touches nothing for an unknown task, input that is no JSON, or a wrong command line", () =>

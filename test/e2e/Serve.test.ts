@@ -211,6 +211,19 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
           assert.strictEqual(answer.status, 431)
         }))
 
+      it.effect("answers 400 to bytes that are no request and closes the connection", () =>
+        Effect.gen(function*() {
+          const { service } = yield* Running
+          const bytes = [
+            "\u0000\u0001\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "POST /api/v1/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+          ]
+          for (const request of bytes) {
+            assert.match(yield* ServiceProcess.raw(service.url, request), /^HTTP\/1\.1 400 /, request)
+          }
+        }))
+
       it.effect("stays ready and has nothing to report in its log", () =>
         Effect.gen(function*() {
           const { service } = yield* Running

@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as http from "node:http"
+import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 
@@ -255,6 +256,19 @@ export const get = (url: string, headers: Readonly<Record<string, string>> = {})
     })
     request.on("error", (error) => resume(new Unexpected({ message: `GET ${url}: ${error.message}` })))
     return Effect.sync(() => request.destroy())
+  })
+
+/** What the service says to bytes that need not be HTTP, until it closes the connection. */
+export const raw = (url: string, bytes: string) =>
+  Effect.callback<string, Unexpected>((resume) => {
+    let said = ""
+    const socket = net.connect(Number(new URL(url).port), "127.0.0.1", () => socket.write(bytes))
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      said += text
+    })
+    socket.on("close", () => resume(Effect.succeed(said)))
+    socket.on("error", (error) => resume(new Unexpected({ message: `${url}: ${error.message}` })))
+    return Effect.sync(() => socket.destroy())
   })
 
 /** The JSON of an answer, by its Schema. */
