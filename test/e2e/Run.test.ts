@@ -67,6 +67,19 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.include(ran.told[0], run.id)
     }))
 
+  it.effect("a start run that fails is recorded and logged on one line, and the service stays ready", () =>
+    Effect.gen(function*() {
+      const data = yield* ServiceProcess.dataDirectory
+      const service = yield* ServiceProcess.serve({ data, repository: path.dirname(data) })
+      const line = yield* service.line("run failed: NotARepository")
+      assert.include(line, `"level":"ERROR"`)
+      const { items } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
+      assert.deepStrictEqual(items.map(({ failure, status }) => [status, failure?.tag]), [["failed", "NotARepository"]])
+      assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
+      yield* service.signal("SIGTERM")
+      assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
+    }))
+
   it.effect("ends with 64 and touches nothing for an unknown task, input that is no JSON, or a wrong command line", () =>
     Effect.gen(function*() {
       const there = yield* place

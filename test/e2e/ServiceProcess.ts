@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { execFileSync, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as http from "node:http"
+import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 
@@ -257,6 +258,19 @@ export const get = (url: string, headers: Readonly<Record<string, string>> = {})
     return Effect.sync(() => request.destroy())
   })
 
+/** What the service says to bytes that need not be HTTP, until it closes the connection. */
+export const raw = (url: string, bytes: string) =>
+  Effect.callback<string, Unexpected>((resume) => {
+    let said = ""
+    const socket = net.connect(Number(new URL(url).port), "127.0.0.1", () => socket.write(bytes))
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      said += text
+    })
+    socket.on("close", () => resume(Effect.succeed(said)))
+    socket.on("error", (error) => resume(new Unexpected({ message: `${url}: ${error.message}` })))
+    return Effect.sync(() => socket.destroy())
+  })
+
 /** The JSON of an answer, by its Schema. */
 export const getJson = Effect.fnUntraced(function*<A, I>(url: string, schema: Schema.Codec<A, I>) {
   const { body, status } = yield* get(url)
@@ -264,7 +278,7 @@ export const getJson = Effect.fnUntraced(function*<A, I>(url: string, schema: Sc
   return yield* Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(body)
 })
 
-/** A `git` that stops before it reads a history, until it is let through. */
+/** A `git` that stops before it reads a history, until the gate is opened, once for all. */
 export interface Gate {
   /** To be put first into `PATH`. */
   readonly folder: string
@@ -285,7 +299,7 @@ export const gate = (options: { readonly stubborn?: boolean } = {}) =>
       execFileSync("mkfifo", [path.join(folder, "fifo")])
       const script = `#!/bin/sh
 ${options.stubborn === true ? "trap '' TERM\n" : ""}for word; do
-  if [ "$word" = log ]; then
+  if [ "$word" = log ] && [ ! -e '${folder}/open' ]; then
     echo $$ > '${folder}/pid'
     read -r line < '${folder}/fifo'
   fi
@@ -298,7 +312,10 @@ exec '${git}' "$@"
         // a FIFO opens for writing when somebody opens it for reading
         reached: Effect.map(Effect.promise(() => fs.promises.open(path.join(folder, "fifo"), "w")), (handle) => ({
           pid: Number(readFile(path.join(folder, "pid"))),
-          open: Effect.promise(() => handle.close())
+          open: Effect.promise(() => {
+            fs.writeFileSync(path.join(folder, "open"), "")
+            return handle.close()
+          })
         }))
       }
     }),

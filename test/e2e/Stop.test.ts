@@ -34,10 +34,11 @@ const later = (there: ServiceProcess.Place) =>
   }))
 
 layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
-  it.effect("S1.3 S1.33 SIGTERM during a run: not ready, the run ends well and is recorded, exit 0, no server is left", () =>
+  it.effect("S1.3 S1.10 S1.33 is ready before its start run has ended; SIGTERM then: not ready, the run ends well, exit 0, no server left", () =>
     Effect.gen(function*() {
       const { git, service, there } = yield* held()
       assert.deepStrictEqual(yield* statuses(service.url), ["running"])
+      assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
       assert.isNotEmpty(ServiceProcess.postgres(there.data))
       yield* service.signal("SIGTERM")
       yield* service.line("stopping: no new run begins")

@@ -1,0 +1,86 @@
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, layer } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as fs from "node:fs"
+import { RepositoryFigures } from "../../src/apps/insights/InsightsApi.ts"
+import { TaskRun } from "../../src/core/TaskRun.ts"
+import { Schedule } from "../../src/schedule/ScheduleStore.ts"
+import { EmbeddedPostgres } from "../../src/store/EmbeddedPostgres.ts"
+import * as History from "./History.ts"
+import * as ServiceProcess from "./ServiceProcess.ts"
+
+const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
+const Repositories = Schema.Struct({ items: Schema.Array(RepositoryFigures) })
+
+const Schedules = Schema.Struct({ items: Schema.Array(Schedule) })
+
+const runs = (url: string) =>
+  Effect.map(ServiceProcess.getJson(`${url}/api/v1/runs?limit=200`, Runs), ({ items }) => items)
+
+/** A server that belongs to none of the services. */
+const Server = Layer.unwrap(
+  Effect.map(ServiceProcess.dataDirectory, (directory) => EmbeddedPostgres.layer({ directory }))
+)
+
+/** The instants of the runs that a schedule started, as text. */
+const ticks = (runs: ReadonlyArray<TaskRun>) =>
+  runs.flatMap(({ trigger }) => "tick" in trigger ? [DateTime.formatIso(trigger.tick)] : [])
+
+layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices: true, timeout: "60 seconds" })(
+  "serve with DATABASE_URL",
+  (it) => {
+    it.effect("two services on one database: a tick makes one run, whichever of them it is; a held start is skipped", () =>
+      Effect.gen(function*() {
+        const server = yield* EmbeddedPostgres
+        const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+        const gate = yield* ServiceProcess.gate()
+        const env = { DATABASE_URL: Redacted.value(server.url), TASK_SCHEDULER_INTERVAL: "1" }
+        const first = yield* ServiceProcess.serve(there, { env: { ...env, PATH: gate.folder } })
+        const git = yield* gate.reached
+        const second = yield* ServiceProcess.serve(there, { env })
+        assert.isFalse(fs.existsSync(there.data))
+        yield* second.line("schedule insights.fortnightly skipped 1 tick(s): earlier work has not ended")
+        assert.deepStrictEqual((yield* runs(second.url)).map(({ pid, status }) => [pid, status]), [[
+          first.pid,
+          "running"
+        ]])
+
+        yield* git.open
+        yield* first.line("run completed")
+        yield* second.line("run completed")
+        yield* ServiceProcess.until(runs(second.url), (all) => all.length >= 5)
+        yield* second.signal("SIGTERM")
+        assert.deepStrictEqual(yield* second.ended, { code: 0, signal: null })
+        const all = ticks(yield* runs(first.url))
+        assert.deepStrictEqual(Array.from(new Set(all)), all)
+      }))
+
+    it.effect("a service that is killed leaves a database that the next one serves, with a password nobody saw", () =>
+      Effect.gen(function*() {
+        const server = yield* EmbeddedPostgres
+        const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+        const env = { DATABASE_URL: Redacted.value(server.url) }
+        const first = yield* ServiceProcess.serve(there, { env })
+        yield* first.line("run completed")
+        // the end of the run is told before the end of its tick is written
+        yield* ServiceProcess.until(
+          ServiceProcess.getJson(`${first.url}/api/v1/schedules`, Schedules),
+          ({ items }) => items.every(({ open }) => open === 0)
+        )
+        yield* first.signal("SIGKILL")
+        yield* first.ended
+        const second = yield* ServiceProcess.serve(there, { env })
+        yield* second.line("run completed")
+        const { items } = yield* ServiceProcess.getJson(`${second.url}/api/v1/insights/repositories`, Repositories)
+        const found = items.find(({ path }) => path === there.repository)
+        assert.strictEqual(found?.commits, History.figures(there.repository).commits)
+        assert.isTrue(ServiceProcess.isAlive(server.pid))
+        const said = [...first.stderr(), ...second.stderr()].join("\n")
+        assert.notInclude(said, Redacted.value(server.connection.password))
+      }))
+  }
+)
