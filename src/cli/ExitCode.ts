@@ -17,14 +17,12 @@ const ExitCode = {
   /** The database cannot be reached. */
   unavailable: 69,
   /** A setting is wrong. */
-  config: 78,
-  interrupted: 130
+  config: 78
 } as const
 
-/** The code of a program that failed. */
+/** The code of a program that failed; interruption is for `Signals` to judge. */
 export const ofCause = (cause: Cause.Cause<unknown>): number => {
   const error = Cause.squash(cause)
-  if (Cause.hasInterruptsOnly(cause)) return ExitCode.ok
   if (Predicate.hasProperty(error, Runtime.errorExitCode) && typeof error[Runtime.errorExitCode] === "number") {
     return error[Runtime.errorExitCode]
   }

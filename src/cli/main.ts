@@ -12,8 +12,14 @@ import { main } from "./Cli.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Signals from "./Signals.ts"
 
-// a clean end after a signal is a success
-const teardown: Runtime.Teardown = (exit, done) => done(Exit.isSuccess(exit) ? 0 : ExitCode.ofCause(exit.cause))
+const teardown: Runtime.Teardown = (exit, done) =>
+  done(
+    Exit.isSuccess(exit)
+      ? 0
+      : Cause.hasInterruptsOnly(exit.cause)
+      ? Signals.exitCode()
+      : ExitCode.ofCause(exit.cause)
+  )
 
 const tell = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)

@@ -49,7 +49,7 @@ export interface Dispatch<T extends Any, out E, out R> {
  * const Double = Task.make("docs.double", { payload: { n: Schema.Number }, success: Schema.Number })
  * const Live = Layer.merge(Double.toLayer(({ n }) => Effect.succeed(n * 2)), MemoryRunLog.layer())
  *
- * const program = Effect.flatMap(Dispatch.here(Double, { n: 21 }, { _tag: "Code" }), (run) => run.await)
+ * const program = Effect.flatMap(Dispatch.here(Double, { n: 21 }, { kind: "code" }), (run) => run.await)
  * await Effect.runPromise(Effect.provide(program, Live)) // => 42
  * ```
  */

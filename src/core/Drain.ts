@@ -51,8 +51,8 @@ export const make = (options: {
     let open = true
 
     const close = Effect.gen(function*() {
+      const before = open ? inFlight.size : 0
       open = false
-      const before = inFlight.size
       if (before === 0) return { completed: 0, interrupted: [], abandoned: [] }
       yield* Effect.timeoutOption(settled, options.drain)
       const late = Array.from(inFlight.values())

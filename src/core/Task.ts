@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -167,10 +168,13 @@ export const decodePayload = <T extends Any>(
   task: T,
   json: unknown
 ): Effect.Effect<T["payload"]["Type"], PayloadInvalid> =>
-  Effect.mapError(
-    Schema.decodeUnknownEffect(Schema.toCodecJson(task.payload))(json),
-    (error) => new PayloadInvalid({ task: task.name, detail: error.message })
-  )
+  // a struct without fields would take any value
+  Predicate.isObject(json)
+    ? Effect.mapError(
+      Schema.decodeUnknownEffect(Schema.toCodecJson(task.payload))(json),
+      (error) => new PayloadInvalid({ task: task.name, detail: error.message })
+    )
+    : Effect.fail(new PayloadInvalid({ task: task.name, detail: "it is no JSON object" }))
 
 /**
  * Whether a value is a task.

@@ -37,9 +37,9 @@ export const NextRunId = Context.Reference<Effect.Effect<RunId>>("ostinato/core/
  * @category models
  */
 export const Trigger = Schema.Union([
-  Schema.TaggedStruct("Schedule", { schedule: Schema.String, tick: Schema.DateTimeUtc }),
-  Schema.TaggedStruct("Cli", { host: Schema.String, pid: Schema.Int }),
-  Schema.TaggedStruct("Code", {})
+  Schema.Struct({ kind: Schema.Literal("schedule"), schedule: Schema.String, tick: Schema.DateTimeUtc }),
+  Schema.Struct({ kind: Schema.Literal("cli"), host: Schema.String, pid: Schema.Int }),
+  Schema.Struct({ kind: Schema.Literal("code") })
 ])
 
 /**

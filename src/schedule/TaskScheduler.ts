@@ -9,6 +9,7 @@
  */
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,7 +20,7 @@ import * as Drain from "../core/Drain.ts"
 import { Supervisor } from "../core/Supervisor.ts"
 import { fromCause } from "../core/TaskError.ts"
 import { type PeriodicTask, plan } from "./PeriodicTask.ts"
-import { renewEvery, ScheduleStore, type TickKey } from "./ScheduleStore.ts"
+import { renewEvery, ScheduleStore, type ScheduleStoreUnavailable, type TickKey } from "./ScheduleStore.ts"
 
 /**
  * @category services
@@ -78,7 +79,7 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
       const runTick = (schedule: PeriodicTask<R>, key: TickKey) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function*() {
-            const run = schedule.dispatch({ _tag: "Schedule", schedule: key.schedule, tick: key.tick })
+            const run = schedule.dispatch({ kind: "schedule", schedule: key.schedule, tick: key.tick })
             const exit = yield* Effect.exit(restore(Effect.flatMap(run, (run) => run.await)))
             if (Exit.isSuccess(exit)) {
               yield* succeeded(schedule.name)
@@ -97,25 +98,44 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
           Effect.withTracerEnabled(true)
         )
 
+      // a decision and the ticks that it fires are one piece of work in flight: what is committed is run, and a database
+      // that does not answer holds up a stop for no longer than the drain
+      const decide = (
+        schedule: PeriodicTask<R>,
+        atStart: boolean,
+        decided: Deferred.Deferred<Decision, ScheduleStoreUnavailable>
+      ) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function*() {
+            const exit = yield* Effect.exit(store.advance(schedule.name, plan(schedule, atStart)))
+            yield* Deferred.done(decided, exit)
+            if (Exit.isFailure(exit)) return
+            const { fired, skipped } = exit.value
+            if (skipped > 0) {
+              yield* Effect.logWarning(
+                `schedule ${schedule.name} skipped ${skipped} tick(s): earlier work has not ended`
+              )
+              yield* Metric.update(Metric.withAttributes(skippedTotal, { schedule: schedule.name }), skipped)
+            }
+            yield* restore(
+              Effect.forEach(fired, (key) => runTick(schedule, key), { concurrency: "unbounded", discard: true })
+            )
+          })
+        )
+
       const loop = (schedule: PeriodicTask<R>, drain: Drain.Drain) => {
         let atStart = schedule.runOnStart
-        // once decided, ticks are ours: no interruption may come between the commit and their start
-        const fire = Effect.uninterruptible(Effect.gen(function*() {
-          const { fired, skipped, wait } = yield* store.advance(schedule.name, plan(schedule, atStart))
+        const next = Effect.gen(function*() {
+          const decided = yield* Deferred.make<Decision, ScheduleStoreUnavailable>()
+          yield* drain.fork(schedule.name, decide(schedule, atStart, decided))
+          const { wait } = yield* Deferred.await(decided)
           atStart = false
-          for (const key of fired) {
-            yield* drain.fork(schedule.name, runTick(schedule, key))
-          }
-          if (skipped > 0) {
-            yield* Effect.logWarning(`schedule ${schedule.name} skipped ${skipped} tick(s): earlier work has not ended`)
-            yield* Metric.update(Metric.withAttributes(skippedTotal, { schedule: schedule.name }), skipped)
-          }
-          return Duration.min(wait, poll)
-        }))
+          yield* Effect.sleep(Duration.min(wait, poll))
+        })
         return Effect.gen(function*() {
           yield* store.register(schedule)
           yield* Effect.logInfo(`scheduler.started interval=${schedule.timetable.everyMs / 1000}s`)
-          return yield* Effect.forever(Effect.flatMap(fire, Effect.sleep))
+          return yield* Effect.forever(next)
         }).pipe(Effect.annotateLogs({ schedule: schedule.name }), Effect.withTracerEnabled(false))
       }
 
@@ -157,6 +177,8 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
       return TaskScheduler.of({ start, stop, status: Effect.sync(() => state) })
     })
   )
+
+type Decision = Effect.Success<ReturnType<ScheduleStore["Service"]["advance"]>>
 
 interface Cycle {
   /** Holds the loops that decide on ticks. */

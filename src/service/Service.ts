@@ -23,6 +23,7 @@ import * as PostgresRunLog from "../store/PostgresRunLog.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import type { AppModule } from "./AppModule.ts"
 import * as Health from "./Health.ts"
+import * as HostGuard from "./HostGuard.ts"
 import * as Metrics from "./Metrics.ts"
 import * as Page from "./Page.ts"
 import { ServiceConfig } from "./ServiceConfig.ts"
@@ -83,7 +84,7 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     Page.layer(app.page)
   ).pipe(
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
-    Layer.provide(Page.layerSecurityHeaders)
+    Layer.provide([Page.layerSecurityHeaders, HostGuard.layer])
   )
   const Http = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true }).pipe(
     Layer.provideMerge(Server)

@@ -132,22 +132,27 @@ export const layer = (options?: {
             "get run",
             // compared as text: an id that is no uuid names no run
             Effect.map(
-              Effect.flatMap(sql`SELECT ${columns(sql)} FROM ostinato.run WHERE id::text = ${id}`, decode),
+              Effect.flatMap(
+                sql`SELECT ${columns(sql)} FROM ostinato.run WHERE id::text = ${StoredText.text(id)}`,
+                decode
+              ),
               (runs) => runs[0] ?? null
             )
           ),
-        list: (query) =>
-          attempt(
+        list: (query) => {
+          const task = query.task === undefined ? null : StoredText.text(query.task)
+          return attempt(
             "list runs",
             Effect.flatMap(
               sql`
                 SELECT ${columns(sql)} FROM ostinato.run
-                WHERE (${query.task ?? null}::text IS NULL OR task = ${query.task ?? null})
+                WHERE (${task}::text IS NULL OR task = ${task})
                   AND (${query.before ?? null}::uuid IS NULL OR id < ${query.before ?? null}::uuid)
                 ORDER BY id DESC LIMIT ${pageSize(query)}`,
               decode
             )
           )
+        }
       })
     })
   )

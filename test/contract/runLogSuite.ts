@@ -12,7 +12,7 @@ const start = Effect.fnUntraced(function*(options?: Partial<RunStart>) {
   const run: RunStart = {
     id: yield* next,
     task: "suite.task",
-    trigger: { _tag: "Code" },
+    trigger: { kind: "code" },
     payload: { n: 1 },
     traceId: null,
     ...options
@@ -43,7 +43,7 @@ export const runLogSuite = (driver: string, layer: Layer.Layer<RunLog, unknown>)
         assert.strictEqual(run?.status, "running")
         assert.strictEqual(run?.task, "suite.task")
         assert.deepStrictEqual(run?.payload, { n: 1 })
-        assert.deepStrictEqual(run?.trigger, { _tag: "Code" })
+        assert.deepStrictEqual(run?.trigger, { kind: "code" })
         assert.strictEqual(run?.traceId, "0af7651916cd43dd8448eb211c80319c")
         assert.strictEqual(run?.finishedAt, null)
         assert.strictEqual(run?.runMs, null)

@@ -44,6 +44,7 @@ describe("Drain", () => {
       yield* TestClock.adjust("12 seconds")
       assert.deepStrictEqual(yield* Fiber.join(closing), { completed: 0, interrupted: [], abandoned: ["stubborn"] })
       assert.strictEqual(yield* drain.running, 1)
+      assert.deepStrictEqual(yield* drain.close, { completed: 0, interrupted: [], abandoned: [] })
       yield* TestClock.adjust("1 hour")
     }))
 

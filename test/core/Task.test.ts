@@ -25,7 +25,7 @@ const Slow = Task.make("test.slow", { success: Schema.String, timeout: "1 minute
 const dispatch = <Name extends string, P extends Task.Storable, S extends Task.Storable, E extends Task.Storable>(
   task: Task.Task<Name, P, S, E>,
   payload: P["Type"]
-) => Dispatch.here(task, payload, { _tag: "Code" })
+) => Dispatch.here(task, payload, { kind: "code" })
 
 const latest = Effect.flatMap(
   RunLog.RunLog,

@@ -30,7 +30,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.deepStrictEqual(others, [])
       assert.include(ran.stdout, run?.id ?? "no run")
       assert.strictEqual(run?.status, "completed")
-      assert.deepStrictEqual(run?.trigger, { _tag: "Cli", host: hostname(), pid: ran.pid })
+      assert.deepStrictEqual(run?.trigger, { kind: "cli", host: hostname(), pid: ran.pid })
       assert.deepStrictEqual([run?.host, run?.pid], [hostname(), ran.pid])
     }))
 
@@ -48,9 +48,25 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.strictEqual(ran.stdout.split("\n").length, 2)
       const printed = yield* decodeRun(ran.stdout)
       assert.deepStrictEqual((yield* runs).items, [printed])
-      assert.deepStrictEqual(printed.trigger, { _tag: "Cli", host: hostname(), pid: ran.pid })
+      assert.deepStrictEqual(printed.trigger, { kind: "cli", host: hostname(), pid: ran.pid })
       assert.deepInclude(printed.output, { commits: History.figures(there.repository).commits })
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
+    }))
+
+  it.effect("ends with 143 and one readable line when SIGTERM interrupts it, and the run is recorded as interrupted", () =>
+    Effect.gen(function*() {
+      const there = yield* place
+      const gate = yield* ServiceProcess.gate({ stubborn: false })
+      const env = { ...ServiceProcess.at(there), PATH: gate.folder }
+      const command = yield* ServiceProcess.start([...ServiceProcess.main, "run", "insights.sync"], { env })
+      const git = yield* gate.reached
+      yield* command.signal("SIGTERM")
+      assert.strictEqual((yield* command.ended).code, 143)
+      assert.include(command.stderr(), "ostinato: insights.sync was interrupted before its end")
+      assert.isFalse(ServiceProcess.isAlive(git.pid))
+      const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
+      const { items } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
+      assert.deepStrictEqual(items.map((run) => run.status), ["interrupted"])
     }))
 
   it.effect("ends with 1 and one readable line when the task fails, and prints the failed run with --json", () =>

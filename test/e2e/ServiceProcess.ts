@@ -18,7 +18,7 @@ import * as path from "node:path"
 /** The repository of the project itself. */
 export const root = path.join(import.meta.dirname, "../..")
 
-const main = [process.execPath, "--conditions=ostinato:source", path.join(root, "src/cli/main.ts")]
+export const main = [process.execPath, "--conditions=ostinato:source", path.join(root, "src/cli/main.ts")]
 const searchPath = `${path.join(root, "node_modules/.bin")}:${process.env["PATH"] ?? "/usr/bin:/bin"}`
 const home = process.env["HOME"] ?? os.tmpdir()
 

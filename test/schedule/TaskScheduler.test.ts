@@ -8,7 +8,7 @@ import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as TestClock from "effect/testing/TestClock"
 import { Dispatch, MemoryRunLog, RunLog, Supervisor, Task } from "ostinato"
-import { MemoryScheduleStore, PeriodicTask, type ScheduleStore, TaskScheduler, Timetable } from "ostinato/schedule"
+import { MemoryScheduleStore, PeriodicTask, ScheduleStore, TaskScheduler, Timetable } from "ostinato/schedule"
 
 const Work = Task.make("test.work")
 
@@ -175,6 +175,56 @@ describe("TaskScheduler", () => {
       }).pipe(
         Effect.provide(make({ every: Timetable.every("10 seconds"), body })),
         Effect.provide([stores, quiet])
+      )
+    })
+  })
+
+  describe("a store that does not answer", () => {
+    it.effect("holds up a stop for no longer than drain and grace", () => {
+      const silent = Layer.effect(
+        ScheduleStore.ScheduleStore,
+        Effect.map(
+          ScheduleStore.ScheduleStore,
+          (store) => ScheduleStore.ScheduleStore.of({ ...store, advance: () => Effect.never })
+        )
+      ).pipe(Layer.provide(MemoryScheduleStore.layer))
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("1 minute")
+        const stopping = yield* Effect.forkChild(stop)
+        yield* TestClock.adjust("11 seconds")
+        const report = yield* Fiber.join(stopping)
+        assert.deepStrictEqual(report, { completed: 0, interrupted: [], abandoned: ["test.schedule"] })
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds") })),
+        Effect.provide([silent, MemoryRunLog.layer(), quiet])
+      )
+    })
+
+    it.effect("is asked again after it failed, and then fires what was due", () => {
+      const starts: Array<number> = []
+      let broken = true
+      const flaky = Layer.effect(
+        ScheduleStore.ScheduleStore,
+        Effect.map(ScheduleStore.ScheduleStore, (store) =>
+          ScheduleStore.ScheduleStore.of({
+            ...store,
+            advance: (name, plan) =>
+              broken
+                ? Effect.fail(new ScheduleStore.ScheduleStoreUnavailable({ operation: "advance", detail: "away" }))
+                : store.advance(name, plan)
+          }))
+      ).pipe(Layer.provide(MemoryScheduleStore.layer))
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("35 seconds")
+        broken = false
+        yield* TestClock.adjust("15 seconds")
+        assert.strictEqual(yield* status, "running")
+        assert.strictEqual(starts.length, 2)
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds") }, starts)),
+        Effect.provide([flaky, MemoryRunLog.layer(), quiet])
       )
     })
   })

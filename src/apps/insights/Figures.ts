@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
 import * as SqlFault from "ostinato/store/SqlFault"
+import * as StoredText from "ostinato/store/StoredText"
 import type { Repository } from "./Git.ts"
 import type { History } from "./GitHistory.ts"
 import { type Bucket, Contributor, Point, RepositoryFigures, type SeriesMetric } from "./InsightsApi.ts"
@@ -66,8 +67,8 @@ export class Figures extends Context.Service<Figures, {
         sql`
           INSERT INTO insights.author (name, email_hash)
           SELECT DISTINCT name, sha256(i.email_key || convert_to(email, 'UTF8')) AS email_hash
-          FROM unnest(${authors.map((author) => author.name)}::text[], ${
-          authors.map((author) => author.email)
+          FROM unnest(${authors.map((author) => StoredText.text(author.name))}::text[], ${
+          authors.map((author) => StoredText.text(author.email))
         }::text[]) AS a(name, email),
             insights.installation i
           ORDER BY name, email_hash ON CONFLICT DO NOTHING`
@@ -78,9 +79,9 @@ export class Figures extends Context.Service<Figures, {
           INSERT INTO insights.commit_day (repository_id, day, author_id, commits, additions, deletions)
           SELECT ${id}::uuid, d.day::date, a.id, sum(d.commits), sum(d.additions), sum(d.deletions)
           FROM unnest(${days.map((day) => day.day)}::text[], ${
-          days.map((day) => authors[day.author]?.name ?? "")
+          days.map((day) => StoredText.text(authors[day.author]?.name ?? ""))
         }::text[],
-              ${days.map((day) => authors[day.author]?.email ?? "")}::text[], ${
+              ${days.map((day) => StoredText.text(authors[day.author]?.email ?? ""))}::text[], ${
           days.map((day) => day.commits)
         }::bigint[],
               ${days.map((day) => day.additions)}::bigint[], ${days.map((day) => day.deletions)}::bigint[])
@@ -111,7 +112,7 @@ export class Figures extends Context.Service<Figures, {
         ),
         list: attempt(select(sql`true`)),
         // compared as text: an id that is no uuid names no repository
-        get: (id) => attempt(Effect.map(select(sql`id::text = ${id}`), (rows) => rows[0] ?? null)),
+        get: (id) => attempt(Effect.map(select(sql`id::text = ${StoredText.text(id)}`), (rows) => rows[0] ?? null)),
         series: (id, metric, bucket) =>
           attempt(Effect.flatMap(
             sql`
@@ -121,7 +122,7 @@ export class Figures extends Context.Service<Figures, {
                 ${`1 ${bucket}`}::text::interval) AS b(at)
               LEFT JOIN insights.commit_day d ON d.repository_id = r.id
                 AND d.day >= b.at AND d.day < b.at + ${`1 ${bucket}`}::text::interval
-              WHERE r.id::text = ${id}
+              WHERE r.id::text = ${StoredText.text(id)}
               GROUP BY b.at ORDER BY b.at`,
             decodePoints
           )),
@@ -131,7 +132,7 @@ export class Figures extends Context.Service<Figures, {
               SELECT a.name, sum(d.commits)::float8 AS commits, sum(d.additions)::float8 AS additions,
                 sum(d.deletions)::float8 AS deletions
               FROM insights.commit_day d JOIN insights.author a ON a.id = d.author_id
-              WHERE d.repository_id::text = ${id}
+              WHERE d.repository_id::text = ${StoredText.text(id)}
               GROUP BY a.id ORDER BY commits DESC, a.name LIMIT ${limit}`,
             decodeContributors
           ))

@@ -46,7 +46,7 @@ export const run = Effect.fn("cli.run")(function*(options: {
   )
   const ended = Effect.gen(function*() {
     const log = yield* RunLog
-    const ref = yield* task.dispatch(input, { _tag: "Cli", host: hostname(), pid })
+    const ref = yield* task.dispatch(input, { kind: "cli", host: hostname(), pid })
     const exit = yield* Effect.exit(ref.await)
     const run = yield* log.get(ref.id)
     if (run !== null && options.json) yield* Console.log(yield* encode(run))
@@ -64,7 +64,7 @@ export const run = Effect.fn("cli.run")(function*(options: {
   return yield* Effect.scoped(Effect.flatMap(
     Layer.build(Service.layerApp(app, { join: true })),
     (context) => Effect.provideContext(ended, context)
-  ))
+  )).pipe(Effect.onInterrupt(() => Console.error(`ostinato: ${options.task} was interrupted before its end`)))
 })
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))

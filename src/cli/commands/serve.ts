@@ -10,9 +10,11 @@ import * as Service from "ostinato/service/Service"
 import { ServiceConfig } from "ostinato/service/ServiceConfig"
 import { Database } from "ostinato/store/Database"
 import * as Insights from "../../apps/insights/Insights.ts"
+import * as Signals from "../Signals.ts"
 
 /** Runs until it is interrupted, or until an embedded server is lost. */
 export const serve = Effect.gen(function*() {
+  yield* Signals.stopIsSuccess
   const config = yield* ServiceConfig
   const app = Insights.make({ repository: config.repository, timetable: config.interval })
   const ready = Effect.gen(function*() {

@@ -73,13 +73,13 @@ export const execute = Effect.fnUntraced(function*<
 
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      yield* log.begin({
+      yield* restore(log.begin({
         id,
         task: task.name,
         trigger,
         payload: Option.getOrNull(encoded.json),
         traceId: Option.getOrNull(Option.map(span, (span) => span.traceId))
-      })
+      }))
       const startedAt = yield* Clock.monotonicTimeNanos
       const exit = yield* Effect.exit(restore(run))
       const endedAt = yield* Clock.monotonicTimeNanos

@@ -12,7 +12,7 @@ import * as TestDatabase from "../../contract/TestDatabase.ts"
 const begin = Effect.gen(function*() {
   const log = yield* RunLog
   const id = yield* Effect.flatten(NextRunId)
-  yield* log.begin({ id, task: "lease.task", trigger: { _tag: "Code" }, payload: null, traceId: null })
+  yield* log.begin({ id, task: "lease.task", trigger: { kind: "code" }, payload: null, traceId: null })
   return id
 })
 

@@ -39,7 +39,7 @@ export interface Contributor {
 export interface Run {
   readonly id: string
   readonly task: string
-  readonly trigger: { readonly _tag: string }
+  readonly trigger: { readonly kind: string }
   readonly status: "running" | "completed" | "failed" | "interrupted" | "abandoned"
   readonly startedAt: string
   readonly finishedAt: string | null

@@ -42,22 +42,25 @@ export const make = (options: ChartOptions): HTMLElement => {
   const caption = html("span", { class: "caption" })
   const tip = html("output", { class: "tip", "aria-live": "polite", hidden: "" })
   const place = html("div", { class: "plot" })
+  const ruler = html("div", {})
   const figure = html(
     "figure",
     { class: "chart" },
     html("figcaption", {}, html("h2", {}, options.title), caption),
     legend(options),
+    ruler,
     place,
     table(options)
   )
   let drawn = 0
+  // the ruler has the width of the plot and no height, so that drawing never changes what is observed
   const observer = new ResizeObserver(([entry]) => {
     const width = Math.floor(entry?.contentRect.width ?? 0)
     if (width < 120 || width === drawn) return
     drawn = width
     place.replaceChildren(draw(options, width, caption, tip), tip)
   })
-  observer.observe(place)
+  observer.observe(ruler)
   return figure
 }
 

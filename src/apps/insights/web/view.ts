@@ -153,7 +153,7 @@ const runItem = (run: Run, now: number): HTMLElement =>
     html(
       "span",
       { class: "circumstances" },
-      [`by ${run.trigger._tag.toLowerCase()}`, run.runMs === null ? null : `took ${Format.duration(run.runMs)}`]
+      [`by ${run.trigger.kind}`, run.runMs === null ? null : `took ${Format.duration(run.runMs)}`]
         .filter((part) => part !== null)
         .join(" · ")
     ),
