@@ -282,6 +282,8 @@ export const getJson = Effect.fnUntraced(function*<A, I>(url: string, schema: Sc
 export interface Gate {
   /** To be put first into `PATH`. */
   readonly folder: string
+  /** Lets go of the gate, open or not. */
+  readonly close: () => Promise<void>
   /** Waits until git stands there. */
   readonly reached: Effect.Effect<{
     /** The process of git. */
@@ -307,20 +309,26 @@ done
 exec '${git}' "$@"
 `
       fs.writeFileSync(path.join(folder, "git"), script, { mode: 0o755 })
+      let writing: fs.promises.FileHandle | undefined
       return {
         folder,
+        close: () => writing?.close() ?? Promise.resolve(),
         // a FIFO opens for writing when somebody opens it for reading
-        reached: Effect.map(Effect.promise(() => fs.promises.open(path.join(folder, "fifo"), "w")), (handle) => ({
-          pid: Number(readFile(path.join(folder, "pid"))),
-          open: Effect.promise(() => {
-            fs.writeFileSync(path.join(folder, "open"), "")
-            return handle.close()
-          })
-        }))
+        reached: Effect.map(Effect.promise(() => fs.promises.open(path.join(folder, "fifo"), "w")), (handle) => {
+          writing = handle
+          return {
+            pid: Number(readFile(path.join(folder, "pid"))),
+            open: Effect.promise(() => {
+              fs.writeFileSync(path.join(folder, "open"), "")
+              return handle.close()
+            })
+          }
+        })
       }
     }),
-    ({ folder }) =>
-      Effect.sync(() => {
+    ({ close, folder }) =>
+      Effect.promise(async () => {
+        await close()
         // lets go of whoever still waits at the writing end
         fs.closeSync(fs.openSync(path.join(folder, "fifo"), fs.constants.O_RDONLY | fs.constants.O_NONBLOCK))
         const pid = Number(readFile(path.join(folder, "pid")))
