@@ -1,0 +1,84 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as ServiceConfig from "ostinato/service/ServiceConfig"
+
+const load = (env: Record<string, string>) =>
+  Effect.provide(ServiceConfig.load, ConfigProvider.layer(ConfigProvider.fromEnvRecord(env, { preserveEmptyStrings: true })))
+
+const problems = (env: Record<string, string>) => Effect.map(Effect.flip(load(env)), (error) => error.problems)
+
+describe("ServiceConfig", () => {
+  it.effect("S1.1 has a default for everything, a fortnight among them", () =>
+    Effect.gen(function*() {
+      const config = yield* load({})
+      assert.deepStrictEqual(
+        [config.host, config.port, config.directory, config.repository, config.databaseUrl],
+        ["127.0.0.1", 7070, ".ostinato", ".", undefined]
+      )
+      assert.strictEqual(config.interval.everyMs, 1_209_600_000)
+      assert.strictEqual(Duration.toSeconds(config.drain), 25)
+      assert.deepStrictEqual([config.schedulerEnabled, config.logLevel, config.logFormat], [true, "Info", "auto"])
+    }))
+
+  it.effect("takes OSTINATO_PORT before PORT", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* load({ PORT: "1" })).port, 1)
+      assert.strictEqual((yield* load({ OSTINATO_PORT: "2", PORT: "1" })).port, 2)
+    }))
+
+  for (
+    const [value, everyMs] of [["300", 300_000], ["5 minutes", 300_000], ["10", 10_000], [
+      "P14D",
+      1_209_600_000
+    ]] as const
+  ) {
+    it.effect(`reads TASK_SCHEDULER_INTERVAL=${value}`, () =>
+      Effect.map(
+        load({ TASK_SCHEDULER_INTERVAL: value }),
+        ({ interval }) => assert.strictEqual(interval.everyMs, everyMs)
+      ))
+  }
+
+  const wrong: ReadonlyArray<readonly [name: string, value: string]> = [
+    ["OSTINATO_PORT", "65536"],
+    ["OSTINATO_PORT", "-1"],
+    ["OSTINATO_PORT", "80a"],
+    ["PORT", "1e3"],
+    ["OSTINATO_HOST", "0.0.0.0"],
+    ["OSTINATO_HOST", "example.org"],
+    ["TASK_SCHEDULER_ENABLED", "perhaps"],
+    ["TASK_SCHEDULER_INTERVAL", ""],
+    ["OSTINATO_DRAIN_TIMEOUT", "soon"],
+    ["LOG_LEVEL", "loud"],
+    ["LOG_FORMAT", "xml"],
+    ["DATABASE_URL", "mysql://root:hunter2@localhost/x"]
+  ]
+  for (const [name, value] of wrong) {
+    it.effect(`refuses ${name}=${value}, by its name`, () =>
+      Effect.gen(function*() {
+        const [problem, ...others] = yield* problems({ [name]: value })
+        assert.deepStrictEqual(others, [])
+        assert.isTrue(problem?.startsWith(`${name}: `), problem)
+        assert.notInclude(problem, "hunter2")
+      }))
+  }
+
+  it.effect("tells all problems together", () =>
+    Effect.gen(function*() {
+      const told = yield* problems(Object.fromEntries([...wrong].reverse()))
+      assert.strictEqual(told.length, 8)
+    }))
+
+  it.effect("keeps a database URL out of sight", () =>
+    Effect.gen(function*() {
+      const config = yield* load({ DATABASE_URL: "postgres://app:hunter2@db/app" })
+      assert.notInclude(JSON.stringify(config), "hunter2")
+      assert.strictEqual(
+        config.databaseUrl === undefined ? "" : Redacted.value(config.databaseUrl),
+        "postgres://app:hunter2@db/app"
+      )
+    }))
+})
