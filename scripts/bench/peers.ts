@@ -54,7 +54,9 @@ export interface Graphile {
   readonly runMigrations: (options: object) => Promise<void>
   readonly run: (options: object) => Promise<{ readonly stop: () => Promise<void> }>
   readonly makeWorkerUtils: (options: object) => Promise<{
-    readonly addJobs: (jobs: ReadonlyArray<{ readonly identifier: string; readonly payload: unknown }>) => Promise<unknown>
+    readonly addJobs: (
+      jobs: ReadonlyArray<{ readonly identifier: string; readonly payload: unknown }>
+    ) => Promise<unknown>
     readonly release: () => Promise<void>
   }>
 }

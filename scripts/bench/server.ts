@@ -6,7 +6,17 @@
  */
 // @effect-diagnostics asyncFunction:off - a script around child processes, not a room
 import { type ChildProcess, spawn } from "node:child_process"
-import { chownSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
@@ -94,7 +104,11 @@ export const startServer = async (): Promise<Server> => {
     own(logFile)
     const log = openSync(logFile, "a")
     const spawned = { cwd: root, env, stdio: ["ignore", log, log] as ["ignore", number, number], ...unprivileged }
-    const init = spawn(initdb, ["-D", data, "-U", "bench", "-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8"], spawned)
+    const init = spawn(
+      initdb,
+      ["-D", data, "-U", "bench", "-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8"],
+      spawned
+    )
     if (await exited(init) !== 0) throw new Error(`initdb failed:\n${readFileSync(logFile, "utf8").slice(-2000)}`)
     const port = await freePort()
     const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])

@@ -2,7 +2,9 @@
 
 /** The first column is left-aligned, the others to the right. */
 export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((title, column) => Math.max(title.length, 3, ...rows.map((row) => (row[column] ?? "").length)))
+  const widths = head.map((title, column) =>
+    Math.max(title.length, 3, ...rows.map((row) => (row[column] ?? "").length))
+  )
   const line = (cells: ReadonlyArray<string>) =>
     `| ${
       widths.map((width, column) => {
@@ -10,7 +12,9 @@ export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyA
         return column === 0 ? cell.padEnd(width) : cell.padStart(width)
       }).join(" | ")
     } |`
-  const rule = `| ${widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")} |`
+  const rule = `| ${
+    widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`).join(" | ")
+  } |`
   return [line(head), rule, ...rows.map(line)].join("\n")
 }
 

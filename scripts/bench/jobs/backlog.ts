@@ -6,9 +6,9 @@
  * process took part. A run that stalls for 15 s or lasts more than 60 s is a failure with its reason, never a figure.
  */
 // @effect-diagnostics asyncFunction:off - a script, not a room
+import { type PgConnection, withConnection } from "../peers.ts"
 import { treeCpuSeconds } from "../proc.ts"
 import type { Server } from "../server.ts"
-import { type PgConnection, withConnection } from "../peers.ts"
 import type { JobSystem } from "./JobSystem.ts"
 import { monotonic } from "./monotonic.ts"
 import { startWorker, type Worker } from "./process.ts"
@@ -57,7 +57,11 @@ export const freshDatabase = async (server: Server, system: JobSystem): Promise<
   return server.url(database)
 }
 
-const until = async (done: () => boolean, stalledSince: () => number, failed: () => string | undefined): Promise<void> => {
+const until = async (
+  done: () => boolean,
+  stalledSince: () => number,
+  failed: () => string | undefined
+): Promise<void> => {
   const start = monotonic()
   while (!done()) {
     const reason = failed()
@@ -115,7 +119,9 @@ const drain = async (
   }))
   const count = reports.reduce((total, report) => total + report.handled, 0)
   const sum = reports.reduce((total, report) => total + report.sum, 0)
-  if (count !== jobs || sum !== jobs * (jobs - 1) / 2) throw new Error(`handled ${count} of ${jobs}, payload sum ${sum}`)
+  if (count !== jobs || sum !== jobs * (jobs - 1) / 2) {
+    throw new Error(`handled ${count} of ${jobs}, payload sum ${sum}`)
+  }
   if (reports.some((report) => report.handled === 0)) throw new Error("a process took no part")
   const seconds = (end - first) / 1000
   const figures: Record<string, number> = {}
@@ -166,7 +172,13 @@ export const measureBacklog = async (
       return { jobs, processes, load: loadBefore, ...filled, ...drained }
     })
   } catch (error) {
-    return { jobs, processes, load: loadBefore, figures: {}, failure: error instanceof Error ? error.message : String(error) }
+    return {
+      jobs,
+      processes,
+      load: loadBefore,
+      figures: {},
+      failure: error instanceof Error ? error.message : String(error)
+    }
   } finally {
     await Promise.all(workers.map((worker) => worker.close()))
   }

@@ -5,8 +5,8 @@
  * 5 ms, so the parent asks the server only when all jobs were handled: polling would tax whichever system is being measured.
  */
 // @effect-diagnostics asyncFunction:off - a script around process messages, not a room
-import { monotonic } from "./monotonic.ts"
 import { type Driver, type OpenDriver, payloads } from "./JobSystem.ts"
+import { monotonic } from "./monotonic.ts"
 
 /** What the parent sends. */
 export type Command =

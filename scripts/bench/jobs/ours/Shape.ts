@@ -4,8 +4,8 @@
  * The driver is the same for every shape (one claiming fiber, bounded queue, long-lived handler fibers, completing fibers), so a
  * difference between two rows of the table is a difference of their SQL.
  */
-import * as Result from "effect/Result"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
+import * as Result from "effect/Result"
 import type { Payload } from "../JobSystem.ts"
 
 /** One statement with its parameters, in order. */

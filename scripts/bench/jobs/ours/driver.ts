@@ -29,61 +29,65 @@ class Timings {
   }
 }
 
-const program = Effect.fnUntraced(function*(shape: Shape, worker: number, onJob: (n: number) => void, timings: Timings) {
-  const sql = yield* PgClient.PgClient
-  const batch = shape.batch ?? 1000
-  const claimed = yield* Queue.bounded<Row>(batch)
-  const ended = yield* Queue.bounded<Row>(2 * batch)
-  const run = (kind: string, statement: Statement, rows?: number) =>
-    Effect.suspend(() => {
-      const start = monotonic()
-      return Effect.map(sql.unsafe<Row>(statement.text, statement.values), (result) => {
-        timings.add(kind, monotonic() - start, rows ?? result.length)
-        return result
+const program = Effect.fnUntraced(
+  function*(shape: Shape, worker: number, onJob: (n: number) => void, timings: Timings) {
+    const sql = yield* PgClient.PgClient
+    const batch = shape.batch ?? 1000
+    const claimed = yield* Queue.bounded<Row>(batch)
+    const ended = yield* Queue.bounded<Row>(2 * batch)
+    const run = (kind: string, statement: Statement, rows?: number) =>
+      Effect.suspend(() => {
+        const start = monotonic()
+        return Effect.map(sql.unsafe<Row>(statement.text, statement.values), (result) => {
+          timings.add(kind, monotonic() - start, rows ?? result.length)
+          return result
+        })
       })
+
+    const handle = (row: Row) => Effect.sync(() => onJob(shape.payload(row)))
+
+    const claiming = Effect.gen(function*() {
+      let cursor = fromStart
+      while (true) {
+        const rows = yield* run("claim", shape.claim(worker, cursor, batch))
+        const last = rows.at(-1)
+        cursor = shape.cursor !== undefined && last !== undefined && rows.length === batch
+          ? shape.cursor(last)
+          : fromStart
+        if (last === undefined) yield* Effect.sleep("20 millis")
+        else yield* Queue.offerAll(claimed, rows)
+      }
     })
 
-  const handle = (row: Row) => Effect.sync(() => onJob(shape.payload(row)))
-
-  const claiming = Effect.gen(function*() {
-    let cursor = fromStart
-    while (true) {
-      const rows = yield* run("claim", shape.claim(worker, cursor, batch))
-      const last = rows.at(-1)
-      cursor = shape.cursor !== undefined && last !== undefined && rows.length === batch ? shape.cursor(last) : fromStart
-      if (last === undefined) yield* Effect.sleep("20 millis")
-      else yield* Queue.offerAll(claimed, rows)
-    }
-  })
-
-  const handling = Effect.gen(function*() {
-    while (true) {
-      const rows = yield* Queue.takeBetween(claimed, 1, takeAtMost)
-      for (const row of rows) yield* Effect.exit(handle(row))
-      yield* Queue.offerAll(ended, rows)
-    }
-  })
-
-  const completing = Effect.gen(function*() {
-    while (true) {
-      let rows: Array<Row> = yield* Queue.takeBetween(ended, 1, batch)
-      if (rows.length < batch) {
-        yield* Effect.sleep("1 millis")
-        const more = Queue.sizeUnsafe(ended)
-        if (more > 0) rows = rows.concat(yield* Queue.takeBetween(ended, 1, batch - rows.length))
+    const handling = Effect.gen(function*() {
+      while (true) {
+        const rows = yield* Queue.takeBetween(claimed, 1, takeAtMost)
+        for (const row of rows) yield* Effect.exit(handle(row))
+        yield* Queue.offerAll(ended, rows)
       }
-      yield* run("finish", shape.finish(worker, rows), rows.length)
-    }
-  })
+    })
 
-  const many = (fibers: number, effect: Effect.Effect<never, unknown>) =>
-    Effect.all(Array.from({ length: fibers }, () => effect), { concurrency: "unbounded", discard: true })
+    const completing = Effect.gen(function*() {
+      while (true) {
+        let rows: Array<Row> = yield* Queue.takeBetween(ended, 1, batch)
+        if (rows.length < batch) {
+          yield* Effect.sleep("1 millis")
+          const more = Queue.sizeUnsafe(ended)
+          if (more > 0) rows = rows.concat(yield* Queue.takeBetween(ended, 1, batch - rows.length))
+        }
+        yield* run("finish", shape.finish(worker, rows), rows.length)
+      }
+    })
 
-  yield* Effect.all([claiming, many(handlers, handling), many(shape.completers ?? 1, completing)], {
-    concurrency: "unbounded",
-    discard: true
-  })
-})
+    const many = (fibers: number, effect: Effect.Effect<never, unknown>) =>
+      Effect.all(Array.from({ length: fibers }, () => effect), { concurrency: "unbounded", discard: true })
+
+    yield* Effect.all([claiming, many(handlers, handling), many(shape.completers ?? 1, completing)], {
+      concurrency: "unbounded",
+      discard: true
+    })
+  }
+)
 
 /** Opens the driver of a child process for the shape with this name. */
 export const open = async (name: string, url: string): Promise<Driver> => {
@@ -109,7 +113,9 @@ export const open = async (name: string, url: string): Promise<Driver> => {
     },
     work: async (onJob) => {
       const register = shape.register
-      const rows = register === undefined ? [] : await runtime.runPromise(sql.unsafe<Row>(register.text, register.values))
+      const rows = register === undefined
+        ? []
+        : await runtime.runPromise(sql.unsafe<Row>(register.text, register.values))
       const worker = Number(rows[0]?.["id"] ?? 1)
       const fiber = runtime.runFork(program(shape, worker, onJob, timings))
       running = fiber

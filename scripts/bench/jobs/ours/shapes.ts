@@ -1,10 +1,11 @@
 /** Every shape of the suite, and the lookup by name that a child process needs. */
+import type { Shape } from "./Shape.ts"
 import { guideShapes } from "./shapes/guide.ts"
 import { prototypes } from "./shapes/prototypes.ts"
-import type { Shape } from "./Shape.ts"
+import { roomShapes } from "./shapes/room.ts"
 
 /** All shapes, in the order of the table. */
-export const shapes: ReadonlyArray<Shape> = [...prototypes, ...guideShapes]
+export const shapes: ReadonlyArray<Shape> = [...roomShapes, ...guideShapes, ...prototypes]
 
 /** The shape with this name. */
 export const shapeNamed = (name: string): Shape => {

@@ -42,7 +42,10 @@ const sql = (file: string) => readFileSync(new URL(`../sql/${file}`, import.meta
 const schema = (parts: Parts): string => {
   let text = sql("guide-tables.sql")
   if (!parts.partitions) {
-    text = text.replaceAll(/\) partition by range \(\w+\);/g, ");").replaceAll(/^create table \w+_default partition.*$/gm, "")
+    text = text.replaceAll(/\) partition by range \(\w+\);/g, ");").replaceAll(
+      /^create table \w+_default partition.*$/gm,
+      ""
+    )
       .replace("select ensure_partitions();", "")
   }
   if (!parts.apart) {
@@ -54,11 +57,20 @@ const schema = (parts: Parts): string => {
 const claimBody = (parts: Parts): string => {
   let text = sql("guide-claim.sql")
   if (!parts.liveness) {
-    text = text.replace(/with w as materialized[^\n]*\n\), l as/, "with l as").replace("(select count(*) from w) = 1 and ", "")
+    text = text.replace(/with w as materialized[^\n]*\n\), l as/, "with l as").replace(
+      "(select count(*) from w) = 1 and ",
+      ""
+    )
   }
   if (!parts.apart) {
-    text = text.replace("l.since as available_at, r.since as started_at", "l.since as available_at, r.since as started_at, r.args")
-      .replace(/select u\.\*, b\.task_id[\s\S]*$/, "select u.*, 1 as task_id, 20::smallint as max_attempts, null::jsonb as meta, null::timestamptz as created_at,\n  null::int as limit_id, null::text as limit_key, 0 as flags from u")
+    text = text.replace(
+      "l.since as available_at, r.since as started_at",
+      "l.since as available_at, r.since as started_at, r.args"
+    )
+      .replace(
+        /select u\.\*, b\.task_id[\s\S]*$/,
+        "select u.*, 1 as task_id, 20::smallint as max_attempts, null::jsonb as meta, null::timestamptz as created_at,\n  null::int as limit_id, null::text as limit_key, 0 as flags from u"
+      )
   }
   return text
 }
@@ -80,7 +92,11 @@ const settings = `set enable_seqscan = off set enable_bitmapscan = off set enabl
 const functions = (parts: Parts): string => `
 create function claim(p_queue int, p_limit int, p_worker int, p_priority smallint, p_ord bigint, p_job bigint)
 returns table (priority smallint, ord bigint, job_id bigint, epoch int, attempt smallint, available_at timestamptz, started_at timestamptz,
-  ${parts.apart ? "task_id int, max_attempts smallint, args jsonb, meta jsonb" : "args jsonb, task_id int, max_attempts smallint, meta jsonb"}, created_at timestamptz, limit_id int, limit_key text, flags int)
+  ${
+  parts.apart
+    ? "task_id int, max_attempts smallint, args jsonb, meta jsonb"
+    : "args jsonb, task_id int, max_attempts smallint, meta jsonb"
+}, created_at timestamptz, limit_id int, limit_key text, flags int)
 language plpgsql ${settings} as $$
 #variable_conflict use_column
 begin return query
@@ -119,8 +135,10 @@ const enqueue = (parts: Parts) => {
   const text = sql("guide-enqueue.sql")
   return parts.apart
     ? text
-    : text.replace("insert into ready(queue_id, priority, ord, job_id)\n  select queue_id, priority, ord, id from",
-      "insert into ready(queue_id, priority, ord, job_id, args)\n  select queue_id, priority, ord, id, args from")
+    : text.replace(
+      "insert into ready(queue_id, priority, ord, job_id)\n  select queue_id, priority, ord, id from",
+      "insert into ready(queue_id, priority, ord, job_id, args)\n  select queue_id, priority, ord, id, args from"
+    )
 }
 
 /** A shape made of these parts. */
@@ -138,18 +156,35 @@ export const guide = (name: string, about: string, changed: Partial<Parts>): Sha
     about,
     schema: [schema(parts), ...(parts.functions ? [functions(parts)] : [])],
     left: "select exists (select from ready) as left",
-    register: { text: "insert into worker(node, expires_at) values ('bench', now() + interval '5 minutes') returning id", values: [] },
+    register: {
+      text: "insert into worker(node, expires_at) values ('bench', now() + interval '5 minutes') returning id",
+      values: []
+    },
     enqueue: (jobs) => ({
       text: insert,
       values: [
         column(jobs.map(() => 1), OID.int4),
         column(jobs.map(() => 1), OID.int4),
-        null, null, null, null, // priority, max_attempts, run_at, delay_ms
+        null,
+        null,
+        null,
+        null, // priority, max_attempts, run_at, delay_ms
         column(jobs, OID.jsonb),
-        null, null, null, null, null, null, null, null, null // meta, ukey, until, release, ord, limit_id, limit_key, waits, children
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null,
+        null // meta, ukey, until, release, ord, limit_id, limit_key, waits, children
       ]
     }),
-    claim: (worker, cursor, limit) => ({ text: claim, values: [1, limit, worker, cursor.priority, cursor.ord, cursor.jobId] }),
+    claim: (worker, cursor, limit) => ({
+      text: claim,
+      values: [1, limit, worker, cursor.priority, cursor.ord, cursor.jobId]
+    }),
     finish: (worker, rows) => ({
       text: finish,
       values: [
