@@ -99,7 +99,7 @@ const drain = async (
   )
   const wal = await walPosition(connection)
   const cpu = treeCpuSeconds(server.pid)
-  for (const worker of workers) worker.send({ tag: "work" })
+  for (const worker of workers) worker.send({ tag: "work", jobs, alone: processes === 1 })
   await until(() => handled.reduce((a, b) => a + b, 0) >= jobs, () => moved, () => failed)
   let left = true
   let end = 0

@@ -1,8 +1,9 @@
 /**
  * The child process of one measurement: opens one driver, then inserts or works when it is told to.
  *
- * Messages carry instants of the monotonic clock, which processes of one machine share. A count is sent every 500 jobs and every
- * 5 ms, so the parent asks the server only when all jobs were handled: polling would tax whichever system is being measured.
+ * Messages carry instants of the monotonic clock, which processes of one machine share. The parent asks the server only when all
+ * jobs were handled, because polling would tax whichever system is being measured: the child tells its count every 5 ms while it
+ * shares the jobs with others, and once, at the last job, when it is alone.
  */
 // @effect-diagnostics asyncFunction:off - a script around process messages, not a room
 import { type Driver, type OpenDriver, payloads } from "./JobSystem.ts"
@@ -11,7 +12,7 @@ import { monotonic } from "./monotonic.ts"
 /** What the parent sends. */
 export type Command =
   | { readonly tag: "bulk"; readonly from: number; readonly to: number; readonly warm: number }
-  | { readonly tag: "work" }
+  | { readonly tag: "work"; readonly jobs: number; readonly alone: boolean }
   | { readonly tag: "report" }
   | { readonly tag: "close" }
 
@@ -44,11 +45,12 @@ const fail = (error: unknown) => {
 let handled = 0
 let sent = 0
 let sum = 0
+let expected = 0
 const onJob = (n: number) => {
   if (handled === 0) send({ tag: "first", at: monotonic() })
   handled++
   sum += n
-  if (handled - sent >= 500) tell()
+  if (handled === expected) tell()
 }
 const tell = () => {
   if (handled === sent) return
@@ -77,7 +79,8 @@ const main = async () => {
         return void bulk(driver, command.from, command.to, command.warm).catch(fail)
       case "work":
         base = process.cpuUsage()
-        setInterval(tell, 5).unref()
+        expected = command.jobs
+        setInterval(tell, command.alone ? 500 : 5).unref()
         return void driver.work(onJob).catch(fail)
       case "report": {
         const used = process.cpuUsage(base)

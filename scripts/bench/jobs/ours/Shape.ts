@@ -42,6 +42,10 @@ export interface Shape {
   readonly enqueue: (jobs: ReadonlyArray<Payload>) => Statement
   readonly claim: (worker: number, cursor: Cursor, limit: number) => Statement
   readonly finish: (worker: number, rows: ReadonlyArray<Row>) => Statement
+  /** Finish and claim in one statement; rows without a job are the answer of an empty claim. Replaces both other statements. */
+  readonly exchange?:
+    | ((worker: number, ended: ReadonlyArray<Row>, cursor: Cursor, limit: number) => Statement)
+    | undefined
   /** The cursor after a claim; absent: every claim scans from the start. */
   readonly cursor?: ((last: Row) => Cursor) | undefined
   /** The number in the payload of a claimed row. */

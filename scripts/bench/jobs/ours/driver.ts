@@ -2,7 +2,8 @@
  * The program that every shape runs under: `@effect/sql-pg`, no multiplexing.
  *
  * One claiming fiber fills a bounded queue; 50 long-lived fibers take up to 32 jobs and run the handler of each; completing fibers
- * send up to one batch per statement and wait 1 ms for a short one. No fiber is forked per job.
+ * send up to one batch per statement and wait 1 ms for a short one. No fiber is forked per job. A shape with an `exchange` runs
+ * one fiber for both statements instead.
  */
 // @effect-diagnostics asyncFunction:off - the seam between the harness's promises and the Effect program
 import * as PgClient from "@effect/sql-pg/PgClient"
@@ -79,13 +80,30 @@ const program = Effect.fnUntraced(
       }
     })
 
+    const exchanging = (exchange: NonNullable<Shape["exchange"]>) =>
+      Effect.gen(function*() {
+        let cursor = fromStart
+        while (true) {
+          const size = Math.min(batch, Queue.sizeUnsafe(ended))
+          const done: Array<Row> = size === 0 ? [] : yield* Queue.takeBetween(ended, 1, size)
+          const answer = yield* run("exchange", exchange(worker, done, cursor, batch), done.length)
+          const rows = answer.filter((row) => row["job_id"] !== null)
+          const last = rows.at(-1)
+          cursor = shape.cursor !== undefined && last !== undefined && rows.length === batch
+            ? shape.cursor(last)
+            : fromStart
+          if (last !== undefined) yield* Queue.offerAll(claimed, rows)
+          if (done.length === 0) yield* Effect.sleep("1 millis")
+        }
+      })
+
     const many = (fibers: number, effect: Effect.Effect<never, unknown>) =>
       Effect.all(Array.from({ length: fibers }, () => effect), { concurrency: "unbounded", discard: true })
 
-    yield* Effect.all([claiming, many(handlers, handling), many(shape.completers ?? 1, completing)], {
-      concurrency: "unbounded",
-      discard: true
-    })
+    const statements = shape.exchange === undefined
+      ? [claiming, many(shape.completers ?? 1, completing)]
+      : [exchanging(shape.exchange)]
+    yield* Effect.all([many(handlers, handling), ...statements], { concurrency: "unbounded", discard: true })
   }
 )
 

@@ -86,10 +86,61 @@ const room = (name: string, about: string, finishing: Shape["finish"], hint: boo
   payload: (row) => (row["args"] as { readonly n: number }).n
 })
 
-/** The winner and its own ablations. */
+const winner = room(
+  "room",
+  "claim and complete by array, history kept: the shape of the room",
+  complete(true),
+  true
+)
+
+const claimText = "claim($1::int, $2::int, $3::int, $4::smallint, $5::bigint, $6::bigint)"
+
+/** The ends of one batch and the next claim in one statement, one round trip and one commit. */
+const exchanged: Shape = {
+  ...winner,
+  name: "room, one round trip",
+  about: "complete and the next claim in one statement, one fiber",
+  exchange: (worker, ended, cursor, limit) => ({
+    text: `select c.* from (select complete($3::int, 1, 0::smallint, 1, $7::bigint[], true) as fenced offset 0) f
+left join lateral ${claimText} c on true`,
+    values: [1, limit, worker, cursor.priority, cursor.ord, cursor.jobId, ids(ended)]
+  })
+}
+
+/** Rows addressed by the ctid of their claimed version instead of by key: no index scan at the end, but text both ways. */
+const byCtid: Shape = {
+  ...winner,
+  name: "room, by ctid",
+  about: "the claim answers ctids and complete deletes by them",
+  schema: [
+    ...winner.schema,
+    sql("claim.sql").replace("create function claim(", "create function claim_ctid(")
+      .replace("limit_key text, flags int)", "limit_key text, flags int, tid text)")
+      .replace("r.available_at, r.claimed_at)", "r.available_at, r.claimed_at, r.ctid as tid)")
+      .replace("select u.*,", "select u.priority, u.ord, u.job_id, u.epoch, u.attempt, u.available_at, u.claimed_at,")
+      .replace("* 4 as flags", "* 4 as flags, u.tid::text"),
+    sql("complete.sql").replace("create function complete(", "create function complete_ctid(")
+      .replace("p_history boolean)", "p_history boolean, p_tid tid[])")
+      .replace("r.ord = any(p_job)", "r.ctid = any(p_tid)")
+  ],
+  claim: (worker, cursor, limit) => ({
+    text: `select * from ${claimText.replace("claim(", "claim_ctid(")}`,
+    values: winner.claim(worker, cursor, limit).values
+  }),
+  finish: (worker, rows) => ({
+    text:
+      "select complete_ctid($1::int, $2::int, $3::smallint, $4::int, $5::bigint[], $6::boolean, $7::tid[]) as fenced",
+    values: [worker, 1, 0, 1, ids(rows), true, pick(rows, "tid", OID.text)]
+  })
+}
+
+/** The winner, its own ablations and its rivals. */
 export const roomShapes: ReadonlyArray<Shape> = [
-  room("room", "claim and complete by array, history kept: the shape of the room", complete(true), true),
+  winner,
   room("room, finish", "every job through finish, with an output", finish, true),
   room("room - hint", "claims scan from the start", complete(true), false),
-  room("room - history", "no done row", complete(false), true)
+  room("room - history", "no done row", complete(false), true),
+  { ...winner, name: "room, 2 completers", about: "two completing fibers", completers: 2 },
+  exchanged,
+  byCtid
 ]

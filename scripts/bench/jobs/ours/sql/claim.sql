@@ -19,9 +19,9 @@ with w as materialized (select id from worker where id = $3 and expires_at > now
     where (select count(*) from w) = 1 and (select paused_at is null from queue where id = $1)
       and queue_id = $1 and worker_id is null and (priority, ord, job_id) > ($4, $5, $6)
     order by priority, ord, job_id limit $2 for update skip locked))
-  returning r.priority, r.ord, r.job_id, r.epoch, r.attempt, r.available_at, r.claimed_at
-), b as materialized (select * from job j where j.id = any(array(select job_id from u)))
+  returning r.priority, r.ord, r.job_id, r.epoch, r.attempt, r.available_at, r.claimed_at)
 select u.*, b.task_id, b.max_attempts, b.args, b.meta, b.created_at, b.limit_id, b.limit_key,
   (b.ukey is not null)::int + b.children::int * 2 + (b.limit_id is not null)::int * 4 as flags
-from u join b on b.id = u.job_id order by u.priority, u.ord, u.job_id;
+from u join job b on b.id = u.job_id
+where b.id = any(array(select job_id from u)) order by u.priority, u.ord, u.job_id;
 end $$;
