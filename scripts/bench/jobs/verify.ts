@@ -11,6 +11,7 @@ import type { JobSystem } from "./JobSystem.ts"
 
 interface Job {
   readonly job_id: string
+  readonly ord: string
   readonly epoch: number
   readonly attempt: number
   readonly priority: number
@@ -59,13 +60,11 @@ const finish = async (
 ): Promise<ReadonlyArray<string>> => {
   const all = (value: (entry: (typeof jobs)[number]) => unknown) => jobs.map(value)
   const { rows } = await connection.query(
-    `select job_id::text from finish($1, $2::int[], $3::smallint[], $4::bigint[], $5::bigint[], $6::int[], $7::"char"[], null, null, $8::jsonb[],
-    $9::smallint[])`,
+    `select job_id::text from finish($1, 1, 0::smallint, $2::bigint[], $3::bigint[], $4::int[], $5::"char"[], null, null, $6::jsonb[],
+    $7::smallint[])`,
     [
       worker,
-      all(() => 1),
-      all(({ job }) => job.priority),
-      all(({ job }) => job.job_id),
+      all(({ job }) => job.ord),
       all(({ job }) => job.job_id),
       all(({ job }) => job.epoch),
       all(({ outcome }) => outcome),
@@ -119,6 +118,11 @@ const fence: Check = async (connection, _url, fact) => {
     "a fenced finish changes nothing"
   )
   fact(await one(connection, "select count(*)::int from done") === 0, "a fenced finish writes no outcome")
+  fact((await complete(connection, a, 3, ids(fresh))).length === 4, "another worker with the right epoch is fenced")
+  fact(
+    (await finish(connection, a, fresh.map((job) => ({ job, outcome: "c" })))).length === 0,
+    "finish refuses another worker with the right epoch"
+  )
   fact((await complete(connection, b, 3, ids(fresh).slice(0, 2))).length === 0, "the living attempt completes")
   fact(
     (await complete(connection, b, 3, ids(fresh))).toSorted().join() === ids(fresh).slice(0, 2).toSorted().join(),
@@ -170,6 +174,27 @@ const outcomes: Check = async (connection, _url, fact) => {
   fact(await one(connection, "select count(*)::int from ready") === 0, "nothing stays in the hot table")
 }
 
+const sharedOrd: Check = async (connection, _url, fact) => {
+  await insert(connection, 4)
+  await connection.query("update ready set ord = 7")
+  const worker = await register(connection)
+  const [first, second, ...rest] = await claim(connection, worker, 4)
+  if (!first || !second) return fact(false, "jobs that share an ord are claimed")
+  fact(
+    (await complete(connection, worker, 1, ids([first]))).length === 1,
+    "complete leaves a job whose ord is not its id to finish"
+  )
+  const ended = await finish(connection, worker, [{ job: first, outcome: "c" }, { job: second, outcome: "r" }])
+  fact(
+    ended.toSorted().join() === ids([first, second]).toSorted().join(),
+    "finish ends exactly the named jobs among those that share an ord"
+  )
+  fact(
+    await one(connection, "select count(*)::int from ready") === rest.length,
+    "the others that share the ord keep running"
+  )
+}
+
 const plans: Check = async (connection, url, fact) => {
   await connection.query("alter table ready set (autovacuum_enabled = off)")
   await connection.query("analyze")
@@ -206,7 +231,7 @@ const concurrent: Check = async (connection, url, fact) => {
   fact(await one(connection, "select count(*)::int from done") === 4000, "each of 4,000 jobs has one outcome")
 }
 
-const checks: Readonly<Record<string, Check>> = { claims, fence, liveness, outcomes, plans, concurrent }
+const checks: Readonly<Record<string, Check>> = { claims, fence, liveness, outcomes, sharedOrd, plans, concurrent }
 
 /** Runs every check on fresh databases of the room's shape; answers the facts, rejects at the first that does not hold. */
 export const verify = async (server: Server, system: JobSystem): Promise<ReadonlyArray<string>> => {

@@ -50,7 +50,9 @@ export interface Shape {
   readonly cursor?: ((last: Row) => Cursor) | undefined
   /** The number in the payload of a claimed row. */
   readonly payload: (row: Row) => number
-  /** Defaults to 1. */
+  /** Claiming fibers. Defaults to 1. */
+  readonly claimers?: number | undefined
+  /** Completing fibers. Defaults to 1. */
   readonly completers?: number | undefined
   /** Jobs per claim and per finish. Defaults to 1000. */
   readonly batch?: number | undefined

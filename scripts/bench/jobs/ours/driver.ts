@@ -101,7 +101,7 @@ const program = Effect.fnUntraced(
       Effect.all(Array.from({ length: fibers }, () => effect), { concurrency: "unbounded", discard: true })
 
     const statements = shape.exchange === undefined
-      ? [claiming, many(shape.completers ?? 1, completing)]
+      ? [many(shape.claimers ?? 1, claiming), many(shape.completers ?? 1, completing)]
       : [exchanging(shape.exchange)]
     yield* Effect.all([many(handlers, handling), ...statements], { concurrency: "unbounded", discard: true })
   }

@@ -21,13 +21,12 @@ const complete = (history: boolean): Shape["finish"] => (worker, rows) => ({
 
 /** Every job through `finish`. */
 const finish: Shape["finish"] = (worker, rows) => ({
-  text:
-    `select job_id from finish($1::int, $2::int[], $3::smallint[], $4::bigint[], $5::bigint[], $6::int[], $7::"char"[],
+  text: `select job_id from finish($1::int, $2::int, $3::smallint, $4::bigint[], $5::bigint[], $6::int[], $7::"char"[],
     $8::bigint[], $9::jsonb[], $10::jsonb[], $11::smallint[])`,
   values: [
     worker,
-    same(rows, 1, OID.int4),
-    pick(rows, "priority", OID.int2),
+    1,
+    0,
     pick(rows, "ord", OID.int8),
     ids(rows),
     pick(rows, "epoch", OID.int4),
@@ -141,6 +140,7 @@ export const roomShapes: ReadonlyArray<Shape> = [
   room("room - hint", "claims scan from the start", complete(true), false),
   room("room - history", "no done row", complete(false), true),
   { ...winner, name: "room, 2 completers", about: "two completing fibers", completers: 2 },
+  { ...winner, name: "room, 2 claimers", about: "two claiming fibers", claimers: 2 },
   exchanged,
   byCtid
 ]

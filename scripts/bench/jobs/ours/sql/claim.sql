@@ -1,7 +1,7 @@
 -- claim: up to p_limit jobs of one queue for one living worker, in order of (priority, ord, job_id) after the cursor hint.
 -- The rows are found by one ordered index scan, updated through an array of ctids (HOT: nothing claimed is indexed), and their bodies
--- read by one array scan of the day's key instead of one lookup per job. Both sides of the join are rows of this batch, so the
--- settings leave one plan: no table's statistics can change it.
+-- read by one array scan of the day's key instead of one lookup per job; an array prunes no partitions, its bounds do. Both sides of
+-- the join are rows of this batch, so the settings leave one plan: no table's statistics can change it.
 -- `w` shuts the door on a worker that was declared dead; its key-share lock makes rescue wait until this claim has committed.
 create function claim(p_queue int, p_limit int, p_worker int, p_priority smallint, p_ord bigint, p_job bigint)
 returns table (priority smallint, ord bigint, job_id bigint, epoch int, attempt smallint, available_at timestamptz, started_at timestamptz,
@@ -23,5 +23,6 @@ with w as materialized (select id from worker where id = $3 and expires_at > now
 select u.*, b.task_id, b.max_attempts, b.args, b.meta, b.created_at, b.limit_id, b.limit_key,
   (b.ukey is not null)::int + b.children::int * 2 + (b.limit_id is not null)::int * 4 as flags
 from u join job b on b.id = u.job_id
-where b.id = any(array(select job_id from u)) order by u.priority, u.ord, u.job_id;
+where b.id = any(array(select job_id from u)) and b.id >= (select min(job_id) from u) and b.id <= (select max(job_id) from u)
+order by u.priority, u.ord, u.job_id;
 end $$;

@@ -1,8 +1,8 @@
--- finish: every outcome of a whole batch, any mix of queues, priorities and epochs, fenced by worker and epoch.
+-- finish: every outcome of a batch of one queue and priority, any mix of epochs, fenced by worker and epoch.
 -- outcome: c completed, f discarded, x cancelled, r retry, s snooze. flags: 1 keyed, 2 children, 4 limited, 8 keep no history.
 -- `k` finds the rows by one array scan of the key and pairs them with the input by hash; the delete goes through their ctids and looks
 -- again at the worker, so a row that changed since the snapshot is left alone. Answers the ids that ended; a missing one was fenced.
-create function finish(p_worker int, p_queue int[], p_priority smallint[], p_ord bigint[], p_job bigint[], p_epoch int[], p_outcome "char"[],
+create function finish(p_worker int, p_queue int, p_priority smallint, p_ord bigint[], p_job bigint[], p_epoch int[], p_outcome "char"[],
   p_delay_ms bigint[], p_output jsonb[], p_cause jsonb[], p_flags smallint[])
 returns table (job_id bigint) language plpgsql
   set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off
@@ -15,8 +15,8 @@ with i as materialized (
 ), k as materialized (
   select r.ctid as tid, r.*, i.outcome, i.delay_ms, i.output, i.cause, i.flags
   from ready r join i on i.job_id = r.job_id and i.epoch = r.epoch
-  where r.queue_id = any(array(select distinct unnest(p_queue))) and r.priority = any(array(select distinct unnest(p_priority)))
-    and r.ord = any(p_ord) and r.worker_id = p_worker
+  where r.queue_id = p_queue and r.priority = p_priority and r.ord = any(p_ord)
+    and r.ord >= (select min(x) from unnest(p_ord) x) and r.ord <= (select max(x) from unnest(p_ord) x) and r.worker_id = p_worker
 ), x as (
   delete from ready r where r.ctid = any(array(select tid from k)) and r.worker_id = p_worker returning r.job_id
 ), d as materialized (select k.* from k join x on x.job_id = k.job_id
