@@ -5,12 +5,6 @@
  */
 // @effect-diagnostics asyncFunction:off - a script, not a room
 
-/** One cell: a value, or why there is none. */
-export interface Cell {
-  readonly value: number | undefined
-  readonly failure?: string | undefined
-}
-
 /** Median, minimum and maximum of a row. */
 export interface Spread {
   readonly median: number

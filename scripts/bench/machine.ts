@@ -1,8 +1,7 @@
 /** What a table must say about where it was measured: kind of machine, load, versions. No names of machines or users. */
 import { readFileSync } from "node:fs"
-import { arch, cpus, loadavg, platform, release, totalmem } from "node:os"
+import { arch, cpus, loadavg, platform, totalmem } from "node:os"
 import { pinned } from "./peers.ts"
-import { settings } from "./server.ts"
 
 /** The machine's kind. */
 export interface Machine {
@@ -17,7 +16,7 @@ export const machine = (): Machine => ({
   cores: cpus().length,
   cpu: cpus()[0]?.model.trim() ?? "unknown",
   memoryGb: Math.round(totalmem() / 2 ** 30),
-  system: `${platform()} ${release()} ${arch()}`
+  system: `${platform()} ${arch()}`
 })
 
 /** The load average of the last minute. */
@@ -36,6 +35,3 @@ export const versions = (postgres: string): Readonly<Record<string, string>> => 
   "@effect/sql-pg": version("@effect/sql-pg"),
   ...pinned()
 })
-
-/** One line of server settings. */
-export const settingsLine = (): string => Object.entries(settings).map(([name, value]) => `${name}=${value}`).join(" ")

@@ -24,7 +24,7 @@ export const missing = (): ReadonlyArray<string> =>
 const load = async (specifier: string): Promise<unknown> => await import(specifier)
 
 /** Rows of one query. */
-export interface Rows {
+interface Rows {
   readonly rows: ReadonlyArray<Record<string, unknown>>
 }
 
@@ -36,13 +36,13 @@ export interface PgConnection {
 }
 
 /** A `pg` pool. */
-export interface PgPool {
+interface PgPool {
   readonly on: (event: "error", listener: () => void) => void
   readonly end: () => Promise<void>
 }
 
 /** `pg`. */
-export interface Pg {
+interface Pg {
   readonly Client: new(options: { readonly connectionString: string }) => PgConnection
   readonly Pool: new(options: { readonly connectionString: string; readonly max: number }) => PgPool
 }
@@ -62,7 +62,7 @@ export interface Graphile {
 }
 
 /** `pg-boss`. */
-export interface PgBossModule {
+interface PgBossModule {
   readonly PgBoss: new(options: object) => {
     readonly on: (event: "error", listener: (error: unknown) => void) => void
     readonly start: () => Promise<unknown>

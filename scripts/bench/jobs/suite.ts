@@ -44,11 +44,8 @@ const base = graphileSystem(
 const again = graphileSystem("graphile (A/A)", "the base under a second name: its distance from 1 is the noise")
 const ours = shapes.map(oursSystem)
 
-// these drain ten times slower than the rest and would take most of the run
-const slow: ReadonlySet<string> = new Set(["guide - functions"])
-
 const rows = (quick: boolean): ReadonlyArray<Row> => {
-  const size = (system: JobSystem) => (slow.has(system.name) ? 10_000 : system.backlog) / (quick ? 10 : 1)
+  const size = (system: JobSystem) => system.backlog / (quick ? 10 : 1)
   const drain = (system: JobSystem, group: Measured["group"], processes = 1): Row => ({
     name: processes === 1 ? system.name : `${system.name}, ${processes} processes`,
     about: system.about,

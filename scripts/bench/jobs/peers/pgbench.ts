@@ -18,7 +18,7 @@ import type { JobSystem } from "../JobSystem.ts"
 const debian = "/usr/lib/postgresql"
 
 /** The path of pgbench, when there is one. */
-export const findPgbench = (): string | undefined => {
+const findPgbench = (): string | undefined => {
   const installed = existsSync(debian)
     ? readdirSync(debian).toSorted().toReversed().map((version) => join(debian, version, "bin"))
     : []
@@ -26,8 +26,8 @@ export const findPgbench = (): string | undefined => {
   return searched.map((folder) => join(folder, "pgbench")).find((path) => existsSync(path))
 }
 
-/** Scripts of 1000 jobs per transaction. `worker` is replaced before the run. */
-export const scripts = {
+/** Scripts of 1000 jobs each. */
+const scripts = {
   hot: `with c as (update jobs set state = 1, attempts = attempts + 1, lease = now() + interval '30 s', worker = 1
   where ctid = any(array(select ctid from jobs where queue = 1 and state = 0 and run_at <= now()
     order by prio, run_at, id for update skip locked limit 1000)) returning id)

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs"
 import { column, OID, type Row, type Shape } from "../Shape.ts"
 
 /** The parts that can be taken away. */
-export interface Parts {
+interface Parts {
   /** Day partitions of job, done and failure. */
   readonly partitions: boolean
   /** claim and finish as plpgsql functions that fix their plan. */
@@ -142,7 +142,7 @@ const enqueue = (parts: Parts) => {
 }
 
 /** A shape made of these parts. */
-export const guide = (name: string, about: string, changed: Partial<Parts>): Shape => {
+const guide = (name: string, about: string, changed: Partial<Parts>): Shape => {
   const parts: Parts = { ...everything, ...changed }
   const claim = parts.functions
     ? `select * from claim(${casts(["int", "int", "int", "smallint", "bigint", "bigint"])})`
