@@ -1,0 +1,99 @@
+/**
+ * The door to the peers: packages of the private `scripts/bench/package.json`, which may be absent.
+ *
+ * They are imported by variable specifiers and described by the few members that the suites call, so type checking and linting of
+ * the repository do not need them installed.
+ */
+// @effect-diagnostics asyncFunction:off - a script around promise APIs, not a room
+import { existsSync, readFileSync } from "node:fs"
+
+const manifest = new URL("./package.json", import.meta.url)
+
+/** Pinned versions of the peers, by package name. */
+export const pinned = (): Readonly<Record<string, string>> =>
+  (JSON.parse(readFileSync(manifest, "utf8")) as { readonly dependencies: Record<string, string> }).dependencies
+
+/** The peers that are not installed at their pinned version. */
+export const missing = (): ReadonlyArray<string> =>
+  Object.entries(pinned()).filter(([name, version]) => {
+    const installed = new URL(`./node_modules/${name}/package.json`, import.meta.url)
+    if (!existsSync(installed)) return true
+    return (JSON.parse(readFileSync(installed, "utf8")) as { readonly version: string }).version !== version
+  }).map(([name]) => name)
+
+const load = async (specifier: string): Promise<unknown> => await import(specifier)
+
+/** Rows of one query. */
+interface Rows {
+  readonly rows: ReadonlyArray<Record<string, unknown>>
+}
+
+/** A `pg` connection. */
+export interface PgConnection {
+  readonly connect: () => Promise<void>
+  readonly query: (text: string, values?: ReadonlyArray<unknown>) => Promise<Rows>
+  readonly end: () => Promise<void>
+}
+
+/** A `pg` pool. */
+interface PgPool {
+  readonly on: (event: "error", listener: () => void) => void
+  readonly end: () => Promise<void>
+}
+
+/** `pg`. */
+interface Pg {
+  readonly Client: new(options: { readonly connectionString: string }) => PgConnection
+  readonly Pool: new(options: { readonly connectionString: string; readonly max: number }) => PgPool
+}
+
+/** `graphile-worker`. */
+export interface Graphile {
+  readonly WorkerPreset: object
+  readonly Logger: new(factory: () => () => void) => object
+  readonly runMigrations: (options: object) => Promise<void>
+  readonly run: (options: object) => Promise<{ readonly stop: () => Promise<void> }>
+  readonly makeWorkerUtils: (options: object) => Promise<{
+    readonly addJobs: (
+      jobs: ReadonlyArray<{ readonly identifier: string; readonly payload: unknown }>
+    ) => Promise<unknown>
+    readonly release: () => Promise<void>
+  }>
+}
+
+/** `pg-boss`. */
+interface PgBossModule {
+  readonly PgBoss: new(options: object) => {
+    readonly on: (event: "error", listener: (error: unknown) => void) => void
+    readonly start: () => Promise<unknown>
+    readonly stop: (options: object) => Promise<void>
+    readonly createQueue: (name: string, options: object) => Promise<void>
+    readonly insert: (name: string, jobs: ReadonlyArray<{ readonly data: object }>) => Promise<unknown>
+    readonly work: (
+      name: string,
+      options: object,
+      handler: (jobs: ReadonlyArray<{ readonly data: { readonly n: number } }>) => Promise<void>
+    ) => Promise<string>
+  }
+}
+
+/** Loads `pg`. */
+export const pg = async (): Promise<Pg> => ((await load("pg")) as { readonly default: Pg }).default
+
+/** Loads `graphile-worker`. */
+export const graphile = async (): Promise<Graphile> => (await load("graphile-worker")) as Graphile
+
+/** Loads `pg-boss`. */
+export const pgBoss = async (): Promise<PgBossModule> => (await load("pg-boss")) as PgBossModule
+
+/** Opens one connection, lends it and closes it. */
+export const withConnection = async <A>(url: string, use: (connection: PgConnection) => Promise<A>): Promise<A> => {
+  const { Client } = await pg()
+  const connection = new Client({ connectionString: url })
+  await connection.connect()
+  try {
+    return await use(connection)
+  } finally {
+    await connection.end()
+  }
+}
