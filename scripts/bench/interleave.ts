@@ -3,7 +3,6 @@
  *
  * A ratio is the median of the per-repetition ratios to one named base, so a slow minute of the machine hits both sides of it.
  */
-// @effect-diagnostics asyncFunction:off - a script, not a room
 
 /** Median, minimum and maximum of a row. */
 export interface Spread {

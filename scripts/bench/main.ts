@@ -3,7 +3,6 @@
  *
  * Exit codes: 0 measured, 1 a check or a run failed, 64 usage, 69 the peers are not installed.
  */
-// @effect-diagnostics asyncFunction:off - the entry of a script, not a room
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { report } from "./jobs/results.ts"

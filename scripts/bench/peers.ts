@@ -4,7 +4,6 @@
  * They are imported by variable specifiers and described by the few members that the suites call, so type checking and linting of
  * the repository do not need them installed.
  */
-// @effect-diagnostics asyncFunction:off - a script around promise APIs, not a room
 import { existsSync, readFileSync } from "node:fs"
 
 const manifest = new URL("./package.json", import.meta.url)

@@ -4,7 +4,6 @@
  * Everything lives under one fresh temporary directory: the library links that the package leaves to its postinstall, the data
  * and the log. Only the postmaster that was started here is signalled, and only by its pid. `stop` may be called twice.
  */
-// @effect-diagnostics asyncFunction:off - a script around child processes, not a room
 import { type ChildProcess, spawn } from "node:child_process"
 import {
   chownSync,

@@ -3,10 +3,14 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { inspect } from "node:util"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
 
 const load = (env: Record<string, string>) =>
-  Effect.provide(ServiceConfig.load, ConfigProvider.layer(ConfigProvider.fromEnvRecord(env, { preserveEmptyStrings: true })))
+  Effect.provide(
+    ServiceConfig.load,
+    ConfigProvider.layer(ConfigProvider.fromEnvRecord(env, { preserveEmptyStrings: true }))
+  )
 
 const problems = (env: Record<string, string>) => Effect.map(Effect.flip(load(env)), (error) => error.problems)
 
@@ -75,7 +79,7 @@ describe("ServiceConfig", () => {
   it.effect("keeps a database URL out of sight", () =>
     Effect.gen(function*() {
       const config = yield* load({ DATABASE_URL: "postgres://app:hunter2@db/app" })
-      assert.notInclude(JSON.stringify(config), "hunter2")
+      assert.notInclude(inspect(config, { depth: 9 }), "hunter2")
       assert.strictEqual(
         config.databaseUrl === undefined ? "" : Redacted.value(config.databaseUrl),
         "postgres://app:hunter2@db/app"

@@ -5,7 +5,6 @@
  * completions that a worker still holds in memory count. Valid: exactly the N payloads were handled, nothing is left, every
  * process took part. A run that stalls for 15 s or lasts more than 60 s is a failure with its reason, never a figure.
  */
-// @effect-diagnostics asyncFunction:off - a script, not a room
 import { type PgConnection, withConnection } from "../peers.ts"
 import { treeCpuSeconds } from "../proc.ts"
 import type { Server } from "../server.ts"

@@ -5,7 +5,6 @@
  * jobs were handled, because polling would tax whichever system is being measured: the child tells its count every 5 ms while it
  * shares the jobs with others, and once, at the last job, when it is alone.
  */
-// @effect-diagnostics asyncFunction:off - a script around process messages, not a room
 import { type Driver, type OpenDriver, payloads } from "./JobSystem.ts"
 import { monotonic } from "./monotonic.ts"
 

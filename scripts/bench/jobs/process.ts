@@ -3,7 +3,6 @@
  *
  * Every fork gets this Node with the flags that run TypeScript sources; only these children are ever signalled.
  */
-// @effect-diagnostics asyncFunction:off - a script around process messages, not a room
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { Command, Report } from "./child.ts"

@@ -3,7 +3,6 @@
  *
  * First the promises of the room's statements are checked, then every row is measured in every repetition.
  */
-// @effect-diagnostics asyncFunction:off - a script, not a room
 import { interleave } from "../interleave.ts"
 import { load, machine, versions } from "../machine.ts"
 import { withConnection } from "../peers.ts"

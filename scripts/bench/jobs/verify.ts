@@ -3,7 +3,6 @@
  *
  * Each check states a fact and rejects with it when it does not hold.
  */
-// @effect-diagnostics asyncFunction:off - a script around a promise API, not a room
 import { type PgConnection, withConnection } from "../peers.ts"
 import type { Server } from "../server.ts"
 import { freshDatabase } from "./backlog.ts"

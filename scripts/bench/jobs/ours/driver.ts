@@ -5,7 +5,6 @@
  * send up to one batch per statement and wait 1 ms for a short one. No fiber is forked per job. A shape with an `exchange` runs
  * one fiber for both statements instead.
  */
-// @effect-diagnostics asyncFunction:off - the seam between the harness's promises and the Effect program
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

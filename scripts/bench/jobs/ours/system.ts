@@ -1,5 +1,4 @@
 /** A shape as a system of the jobs suite. */
-// @effect-diagnostics asyncFunction:off - a script, not a room
 import type { JobSystem } from "../JobSystem.ts"
 import type { Shape } from "./Shape.ts"
 

@@ -3,7 +3,6 @@
  *
  * Also tried elsewhere and not better: local queue of 1000, 100 concurrent jobs over a queue of 2000, no local queue.
  */
-// @effect-diagnostics asyncFunction:off - drives a promise API
 import { type Graphile, graphile, pg } from "../../peers.ts"
 import type { Driver, JobSystem } from "../JobSystem.ts"
 

@@ -3,7 +3,6 @@
  *
  * Also tried elsewhere and not better: 500 by 2, 2000 by 1, 500 by 4.
  */
-// @effect-diagnostics asyncFunction:off - drives a promise API
 import { pgBoss } from "../../peers.ts"
 import type { Driver, JobSystem } from "../JobSystem.ts"
 

@@ -4,7 +4,6 @@
  * Two scripts on the table of the prototype `eff-hot` (claim, then delete by id; and insert) and one on the shape of the room (claim,
  * then complete). Absent pgbench is a row that says so.
  */
-// @effect-diagnostics asyncFunction:off - a script around a child process, not a room
 import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -111,7 +110,7 @@ insert into ready(queue_id, priority, ord, job_id) select 1, 0, id, id from x`,
       const transactions = Number(/tps = ([\d.]+)/.exec(output)?.[1])
       if (!(transactions > 0)) throw new Error(`pgbench said: ${output.slice(0, 500)}`)
       const { rows } = await connection.query(
-        script === "insert" ? "select count(*)::int as n from jobs" : `${system.left.replace("as left", "as n")}`
+        script === "insert" ? "select count(*)::int as n from jobs" : system.left.replace("as left", "as n")
       )
       const right = script === "insert" ? rows[0]?.["n"] === jobs : rows[0]?.["n"] === false
       if (!right) throw new Error("pgbench left jobs or inserted another number")
