@@ -12,8 +12,8 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
-import * as Tracer from "effect/Tracer"
+import type * as Scope from "effect/Scope"
+import * as CapturedContext from "./CapturedContext.ts"
 import { PayloadInvalid } from "./TaskError.ts"
 import type { RunId } from "./TaskRun.ts"
 
@@ -144,17 +144,13 @@ export const make = <
     ) =>
       Layer.effect(
         handler,
-        Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope | Attempt>>) => {
-          // types cannot say "all but what is new for every attempt": R minus those is there, and they are provided later
-          // oxlint-disable typescript/no-unsafe-type-assertion -- as said
-          const captured = Context.omit(Scope.Scope, Attempt, Tracer.ParentSpan)(
-            context as Context.Context<Scope.Scope | Attempt | Tracer.ParentSpan>
-          ) as Context.Context<Exclude<R, Scope.Scope | Attempt>>
-          return Effect.succeed((payload: Contract["payload"]["Type"]) =>
+        Effect.map(
+          CapturedContext.make<Exclude<R, Scope.Scope | Attempt>>(),
+          (captured) => (payload: Contract["payload"]["Type"]) =>
+            // what is left of R is exactly the attempt's own Scope and Attempt, which types cannot say
+            // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
             Effect.provideContext(handle(payload), captured) as Attempted<Success, Error>
-          )
-          // oxlint-enable typescript/no-unsafe-type-assertion
-        })
+        )
       )
   }
 }

@@ -3,7 +3,7 @@
  * task's own typed error, and the plain form in which every failure is stored and shown.
  *
  * A handler's declared error keeps its type. Everything else is told apart here: `TaskTimeout`, `PayloadInvalid`,
- * a defect (`Cause.Die`) and interruption. A stored failure is data: it is never revived into a live error.
+ * `ResultInvalid`, a defect (`Cause.Die`) and interruption. A stored failure is data: it is never revived into a live error.
  */
 import * as Cause from "effect/Cause"
 import * as Predicate from "effect/Predicate"
@@ -42,11 +42,27 @@ export class PayloadInvalid extends Schema.TaggedError<PayloadInvalid>()("Payloa
 }
 
 /**
+ * A handler succeeded with a value that does not fit the task's Schema, so it can be neither stored nor sent.
+ *
+ * @category errors
+ */
+export class ResultInvalid extends Schema.TaggedError<ResultInvalid>()("ResultInvalid", {
+  /** Name of the task. */
+  task: Schema.String,
+  /** What does not fit, with its path. */
+  detail: Schema.String
+}) {
+  override get message() {
+    return `the result of task ${this.task} does not fit its Schema: ${this.detail}`
+  }
+}
+
+/**
  * What the library adds to a task's own error.
  *
  * @category errors
  */
-export type TaskError = TaskTimeout | PayloadInvalid
+export type TaskError = TaskTimeout | PayloadInvalid | ResultInvalid
 
 /**
  * A failure as it is stored: `kind` tells a typed failure, a defect and an interruption apart.

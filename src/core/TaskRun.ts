@@ -11,7 +11,8 @@ import * as Schema from "effect/Schema"
 import { Failure } from "./TaskError.ts"
 
 /**
- * Identifies a run: a UUIDv7, so ids sort by the time at which their runs began.
+ * Identifies a run: a UUIDv7. Ids of one process sort in the order in which their runs began; between processes by
+ * their clocks.
  *
  * @category models
  */
@@ -28,7 +29,10 @@ export type RunId = typeof RunId.Type
  * @category services
  */
 export const NextRunId = Context.Reference<Effect.Effect<RunId>>("ostinato/core/TaskRun/NextRunId", {
-  defaultValue: () => Effect.map(SecureRandom.make(SecureRandom.randomBytesUnsafe).uuidV7(), (id) => RunId.make(id))
+  defaultValue: () => {
+    const random = SecureRandom.make(SecureRandom.randomBytesUnsafe)
+    return Effect.map(random.uuidV7(), (id) => RunId.make(id))
+  }
 })
 
 /**

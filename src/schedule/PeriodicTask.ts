@@ -19,7 +19,7 @@ export type Overlap = "skip" | { readonly allow: number }
 
 /**
  * What happens to ticks that were missed, while no process ran for instance: `last` fires one for all of them, `skip`
- * none, `{ all: n }` each of the newest `n`.
+ * none, `{ all: n }` each of the newest `n`, oldest first and no more at once than the overlap policy allows.
  *
  * @category models
  */
@@ -92,14 +92,15 @@ export const plan = (
 (schedule: Schedule, now: DateTime.Utc): Advance => {
   const limit = typeof periodic.missed === "object" ? Math.max(1, periodic.missed.all) : 1
   const instants = due(periodic.timetable, { nextTick: schedule.nextTick, now }, limit)
-  const wanted = periodic.missed === "skip" && instants.due.length <= instants.missed ? [] : instants.due
-  const candidates = wanted.length === 0 && atStart ? [now] : wanted
+  const wanted = periodic.missed === "skip" && instants.late ? [] : instants.due
+  const ticks = wanted.length === 0 && atStart ? [now] : wanted
   const capacity = periodic.overlap === "skip" ? 1 : Math.max(1, periodic.overlap.allow)
   const free = Math.max(0, capacity - schedule.open)
   return {
-    fire: candidates.slice(0, free),
-    skip: candidates.slice(free),
+    fire: free > 0 ? ticks : [],
+    skip: free > 0 ? [] : ticks,
     reason: `overlap: ${schedule.open} earlier tick(s) still open`,
-    nextTick: instants.nextTick
+    nextTick: instants.nextTick,
+    atOnce: Math.max(1, free)
   }
 }

@@ -88,19 +88,22 @@ export interface Advance {
   readonly skip: ReadonlyArray<DateTime.Utc>
   readonly reason: string
   readonly nextTick: DateTime.Utc
+  /** How many of the fired ticks may run at the same time. */
+  readonly atOnce: number
 }
 
 /**
- * How long the lease of an unfinished tick holds without renewal. Renewed every `renewEvery`.
+ * What a decision led to.
  *
- * @category constants
+ * @category models
  */
-export const lease: Duration.Input = "30 seconds"
-
-/**
- * @category constants
- */
-export const renewEvery: Duration.Input = "5 seconds"
+export interface Advanced {
+  readonly fired: ReadonlyArray<TickKey>
+  readonly skipped: number
+  readonly wait: Duration.Duration
+  /** As the decision said. */
+  readonly atOnce: number
+}
 
 /**
  * @category services
@@ -117,10 +120,10 @@ export class ScheduleStore extends Context.Service<ScheduleStore, {
   }) => Effect.Effect<Schedule, ScheduleStoreUnavailable>
   /**
    * Decides on a schedule in one transaction: `plan` sees it and the store's clock; what it answers is written. Gives
-   * the ticks that are new and so the caller's to run, how many were skipped, and the time until the next one. `plan` must be pure.
+   * the ticks that are new and so the caller's to run, oldest first, how many were skipped, and the time until the next one. `plan` must be pure.
    */
   readonly advance: (name: string, plan: (schedule: Schedule, now: DateTime.Utc) => Advance) => Effect.Effect<
-    { readonly fired: ReadonlyArray<TickKey>; readonly skipped: number; readonly wait: Duration.Duration },
+    Advanced,
     ScheduleStoreUnavailable
   >
   /** Keeps the leases of running ticks. */

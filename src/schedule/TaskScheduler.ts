@@ -4,8 +4,11 @@
  *   stopped --start--> running --stop--> stopping --drained--> stopped
  *
  * Every schedule has a supervised loop of its own: decide in one transaction, commit, run outside of it, sleep until
- * the next instant. A tick makes at most one run across all nodes, and a restart loses none. A run that fails, dies or
- * times out never stops later ones. `stop` waits for work in flight, up to the drain limit and the grace.
+ * the next instant. No instant is decided twice, whatever the number of nodes, and none is forgotten: after a restart it
+ * is fired or passed over as the missed policy says, and one whose process died before its work ended shows as
+ * abandoned. A run that fails, dies or times out does not stop later ones; a handler that ignores interruption holds
+ * its tick open, and with overlap `skip` later ticks are skipped for as long. `stop` waits for work in flight, up to the
+ * drain limit and the grace.
  */
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
@@ -16,11 +19,20 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
+import * as CapturedContext from "../core/CapturedContext.ts"
 import * as Drain from "../core/Drain.ts"
+import * as LeaseTiming from "../core/LeaseTiming.ts"
+import * as RetryPolicy from "../core/RetryPolicy.ts"
 import { Supervisor } from "../core/Supervisor.ts"
 import { fromCause } from "../core/TaskError.ts"
 import { type PeriodicTask, plan } from "./PeriodicTask.ts"
-import { renewEvery, ScheduleStore, type ScheduleStoreUnavailable, type TickKey } from "./ScheduleStore.ts"
+import {
+  type Advanced,
+  ScheduleStore,
+  type ScheduleStoreUnavailable,
+  type TickKey,
+  type TickOutcome
+} from "./ScheduleStore.ts"
 
 /**
  * @category services
@@ -62,40 +74,48 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
     Effect.gen(function*() {
       const store = yield* ScheduleStore
       const supervisor = yield* Supervisor
-      const context = yield* Effect.context<R>()
+      const context = yield* CapturedContext.make<R>()
       const poll = Duration.fromInputUnsafe(options?.poll ?? "1 minute")
       let state: "stopped" | "running" | "stopping" = "stopped"
       let cycle: Cycle | undefined
 
+      // what this process holds: renewed before every decision too, so that one that slept does not abandon its own work
+      const open = new Set<TickKey>()
+      const renew = Effect.suspend(() => open.size === 0 ? Effect.void : store.renew(Array.from(open)))
       // one that fails is made up for by the next, or the lease runs out
-      const renewal = (key: TickKey) =>
-        store.renew([key]).pipe(
-          Effect.catch((error) => Effect.logWarning(error.message)),
-          Effect.delay(renewEvery),
-          Effect.forever,
-          Effect.withTracerEnabled(false)
+      const renewal = Effect.catch(renew, (error) => Effect.logWarning(error.message)).pipe(
+        Effect.delay(LeaseTiming.renewEvery),
+        Effect.forever,
+        Effect.withTracerEnabled(false)
+      )
+
+      const finish = (key: TickKey, outcome: TickOutcome, detail: string | null) =>
+        store.finish(key, outcome, detail).pipe(
+          Effect.retry(RetryPolicy.patient("20 seconds")),
+          Effect.catchCause((cause) =>
+            Effect.logError(`the end of a tick of ${key.schedule} could not be recorded`, cause)
+          ),
+          Effect.ensuring(Effect.sync(() => open.delete(key)))
         )
 
       const runTick = (schedule: PeriodicTask<R>, key: TickKey) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function*() {
-            const run = schedule.dispatch({ kind: "schedule", schedule: key.schedule, tick: key.tick })
-            const exit = yield* Effect.exit(restore(Effect.flatMap(run, (run) => run.await)))
-            if (Exit.isSuccess(exit)) {
-              yield* succeeded(schedule.name)
-              return yield* store.finish(key, "completed", null)
-            }
-            yield* store.finish(key, "failed", fromCause(exit.cause).message)
+            // a dispatch that fails has started nothing, and the lease holds while it is tried again
+            const accepted = schedule.dispatch({ kind: "schedule", schedule: key.schedule, tick: key.tick }).pipe(
+              Effect.retry(RetryPolicy.patient("5 minutes"))
+            )
+            const exit = yield* Effect.exit(restore(Effect.flatMap(accepted, (run) => run.await)))
+            if (Exit.isSuccess(exit)) yield* succeeded(schedule.name)
+            yield* Exit.isSuccess(exit)
+              ? finish(key, "completed", null)
+              : finish(key, "failed", fromCause(exit.cause).message)
           })
         ).pipe(
-          Effect.catchCause((cause) =>
-            Effect.logError(`the end of a tick of ${schedule.name} was not recorded`, cause)
-          ),
-          Effect.raceFirst(renewal(key)),
-          Effect.provideContext(context),
-          Effect.withSpan(`tick ${schedule.name}`, { root: true }),
           // the loop that starts it is not traced, the work is
-          Effect.withTracerEnabled(true)
+          Effect.withSpan(`tick ${schedule.name}`, { root: true }),
+          Effect.withTracerEnabled(true),
+          Effect.provideContext(context)
         )
 
       // a decision and the ticks that it fires are one piece of work in flight: what is committed is run, and a database
@@ -103,22 +123,33 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
       const decide = (
         schedule: PeriodicTask<R>,
         atStart: boolean,
-        decided: Deferred.Deferred<Decision, ScheduleStoreUnavailable>
+        decided: Deferred.Deferred<Advanced, ScheduleStoreUnavailable>
       ) =>
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function*() {
-            const exit = yield* Effect.exit(store.advance(schedule.name, plan(schedule, atStart)))
+            const exit = yield* Effect.exit(
+              Effect.andThen(renew, store.advance(schedule.name, plan(schedule, atStart)))
+            )
             yield* Deferred.done(decided, exit)
             if (Exit.isFailure(exit)) return
-            const { fired, skipped } = exit.value
+            const { atOnce, fired, skipped } = exit.value
             if (skipped > 0) {
               yield* Effect.logWarning(
                 `schedule ${schedule.name} skipped ${skipped} tick(s): earlier work has not ended`
               )
               yield* Metric.update(Metric.withAttributes(skippedTotal, { schedule: schedule.name }), skipped)
             }
-            yield* restore(
-              Effect.forEach(fired, (key) => runTick(schedule, key), { concurrency: "unbounded", discard: true })
+            for (const key of fired) open.add(key)
+            const runs = Effect.forEach(fired, (key) => runTick(schedule, key), { concurrency: atOnce, discard: true })
+            yield* restore(Effect.raceFirst(runs, renewal)).pipe(
+              // a stop that came before their turn
+              Effect.onInterrupt(() =>
+                Effect.forEach(
+                  fired.filter((key) => open.has(key)),
+                  (key) => finish(key, "abandoned", "stopped before it began"),
+                  { discard: true }
+                )
+              )
             )
           })
         )
@@ -126,7 +157,7 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
       const loop = (schedule: PeriodicTask<R>, drain: Drain.Drain) => {
         let atStart = schedule.runOnStart
         const next = Effect.gen(function*() {
-          const decided = yield* Deferred.make<Decision, ScheduleStoreUnavailable>()
+          const decided = yield* Deferred.make<Advanced, ScheduleStoreUnavailable>()
           yield* drain.fork(schedule.name, decide(schedule, atStart, decided))
           const { wait } = yield* Deferred.await(decided)
           atStart = false
@@ -177,8 +208,6 @@ export const layer = <R>(schedules: ReadonlyArray<PeriodicTask<R>>, options?: {
       return TaskScheduler.of({ start, stop, status: Effect.sync(() => state) })
     })
   )
-
-type Decision = Effect.Success<ReturnType<ScheduleStore["Service"]["advance"]>>
 
 interface Cycle {
   /** Holds the loops that decide on ticks. */

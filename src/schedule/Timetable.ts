@@ -96,27 +96,27 @@ export interface State {
 /**
  * The instants that are due, oldest first, and the one after them.
  *
- * `due` is every instant in `[nextTick, now]`, at most `limit` of the newest. A tick counts as missed when it is later
- * than a minute, or than half an interval where that is less.
+ * `due` is every instant in `[nextTick, now]`, at most `limit` of the newest. `late` tells whether even the newest is
+ * past: by more than a minute, or than half an interval where that is less.
  *
  * @category combinators
  */
 export const due = (timetable: Timetable, state: State, limit: number): {
   readonly due: ReadonlyArray<DateTime.Utc>
-  readonly missed: number
+  readonly late: boolean
   readonly nextTick: DateTime.Utc
 } => {
   const next = DateTime.toEpochMillis(state.nextTick)
   const now = DateTime.toEpochMillis(state.now)
   const step = timetable.everyMs
-  if (next > now) return { due: [], missed: 0, nextTick: state.nextTick }
+  if (next > now) return { due: [], late: false, nextTick: state.nextTick }
   const count = Math.floor((now - next) / step) + 1
   const last = next + (count - 1) * step
   const late = now - last > Math.min(60_000, step / 2)
   const first = Math.max(0, count - limit)
   return {
     due: Array.from({ length: count - first }, (_, i) => DateTime.makeUnsafe(next + (first + i) * step)),
-    missed: late ? count : count - 1,
+    late,
     nextTick: DateTime.makeUnsafe(timetable.anchor === "lastRun" && late ? now + step : last + step)
   }
 }

@@ -1,20 +1,21 @@
 /**
  * The log of runs in Postgres: what ran on every node, also after a crash.
  *
- * A running run is held by a lease of 30 s, renewed every 5 s by the process that runs it. When the process is gone the
+ * A running run is held by a lease (`LeaseTiming`), renewed by the process that runs it. When the process is gone the
  * lease runs out, and whichever node sweeps next closes the run as abandoned. The database's clock is the only one.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as NodeOs from "node:os"
 import * as NodeProcess from "node:process"
+import * as LeaseTiming from "../core/LeaseTiming.ts"
 import { pageSize, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import { Supervisor } from "../core/Supervisor.ts"
-import { type RunId, TaskRun, Trigger } from "../core/TaskRun.ts"
+import { RunId, TaskRun, Trigger } from "../core/TaskRun.ts"
 import type { Line } from "./Migration.ts"
 import * as SqlFault from "./SqlFault.ts"
 import * as StoredText from "./StoredText.ts"
@@ -74,6 +75,7 @@ export const layer = (options?: {
       const supervisor = yield* Supervisor
       const host = NodeOs.hostname()
       const running = new Set<RunId>()
+      const until = sql.literal(`now() + interval '${Duration.toSeconds(LeaseTiming.duration)} seconds'`)
       const json = (value: Schema.Json | null) => value === null ? null : sql.json(StoredText.json(value))
 
       const sweep = (all: boolean) =>
@@ -81,22 +83,26 @@ export const layer = (options?: {
           "sweep",
           sql`
             UPDATE ostinato.run SET status = 'abandoned', finished_at = now(), lease_until = NULL
-            WHERE status = 'running' AND (${all}::boolean OR lease_until < now())`
+            WHERE status = 'running' AND (${all}::boolean OR lease_until < now())
+              AND NOT id = ANY(${Array.from(running)}::uuid[])`
         )
       const renew = Effect.suspend(() =>
         running.size === 0 ? Effect.void : attempt(
           "renew leases",
           sql`
-            UPDATE ostinato.run SET lease_until = now() + interval '30 seconds'
+            UPDATE ostinato.run SET lease_until = ${until}
             WHERE status = 'running' AND id = ANY(${Array.from(running)}::uuid[])`
         )
       )
-      const every = (delay: Duration.Input, work: Effect.Effect<unknown, RunLogUnavailable>) =>
-        Effect.forever(Effect.andThen(Effect.sleep(delay), work)).pipe(Effect.withTracerEnabled(false))
+      // renewal comes first, so that a process that slept keeps what it holds
+      const beat = Effect.andThen(renew, sweep(false)).pipe(
+        Effect.delay(LeaseTiming.renewEvery),
+        Effect.forever,
+        Effect.withTracerEnabled(false)
+      )
 
       yield* sweep(options?.exclusive ?? false)
-      yield* supervisor.start("run leases", every("5 seconds", renew))
-      yield* supervisor.start("run sweep", every("15 seconds", sweep(false)))
+      yield* supervisor.start("run leases", beat)
 
       return RunLog.of({
         begin: (run) =>
@@ -107,7 +113,7 @@ export const layer = (options?: {
               yield* sql`
                 INSERT INTO ostinato.run (id, task, trigger, payload, status, host, pid, trace_id, lease_until)
                 VALUES (${run.id}::uuid, ${run.task}, ${sql.json(trigger)}, ${json(run.payload)}, 'running',
-                  ${host}, ${NodeProcess.pid}, ${run.traceId}, now() + interval '30 seconds')`
+                  ${host}, ${NodeProcess.pid}, ${run.traceId}, ${until})`
               running.add(run.id)
             })
           ),
@@ -128,17 +134,15 @@ export const layer = (options?: {
             })
           ),
         get: (id) =>
-          attempt(
-            "get run",
-            // compared as text: an id that is no uuid names no run
-            Effect.map(
-              Effect.flatMap(
-                sql`SELECT ${columns(sql)} FROM ostinato.run WHERE id::text = ${StoredText.text(id)}`,
-                decode
-              ),
-              (runs) => runs[0] ?? null
+          isRunId(id)
+            ? attempt(
+              "get run",
+              Effect.map(
+                Effect.flatMap(sql`SELECT ${columns(sql)} FROM ostinato.run WHERE id = ${id}::uuid`, decode),
+                (runs) => runs[0] ?? null
+              )
             )
-          ),
+            : Effect.succeed(null),
         list: (query) => {
           const task = query.task === undefined ? null : StoredText.text(query.task)
           return attempt(
@@ -160,6 +164,8 @@ export const layer = (options?: {
 const columns = (sql: SqlClient.SqlClient) =>
   sql.literal(`id::text, task, trigger, payload, status, attempts, host, pid, trace_id AS "traceId",
     started_at AS "startedAt", finished_at AS "finishedAt", queue_ms AS "queueMs", run_ms AS "runMs", output, failure`)
+
+const isRunId = Schema.is(RunId)
 
 const encodeTrigger = Schema.encodeEffect(Schema.toCodecJson(Trigger))
 

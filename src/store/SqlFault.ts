@@ -96,7 +96,7 @@ const byState: Readonly<Record<string, SqlFault>> = {
 
 /**
  * What the server said, for people: the messages along the chain of causes, outermost first. A client's own wrapping
- * ("Query failed") says nothing and is left out where the server said more. Never carries parameters.
+ * ("Query failed") says nothing and is left out where the server said more. The server's messages may quote values of the statement.
  *
  * @category formatting
  */

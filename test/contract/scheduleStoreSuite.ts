@@ -16,7 +16,13 @@ const register = Effect.fnUntraced(function*(timetable = hourly) {
   return yield* store.register({ name, task: "suite.task", timetable })
 })
 
-const keep = (schedule: Schedule): Advance => ({ fire: [], skip: [], reason: "", nextTick: schedule.nextTick })
+const keep = (schedule: Schedule): Advance => ({
+  fire: [],
+  skip: [],
+  reason: "",
+  nextTick: schedule.nextTick,
+  atOnce: 1
+})
 
 const minutesAfter = (at: DateTime.Utc, ...minutes: ReadonlyArray<number>) =>
   minutes.map((minutes) => DateTime.add(at, { minutes }))
@@ -138,7 +144,7 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
         const ticks = minutesAfter(nextTick, 3, 1, 2)
         yield* store.advance(
           name,
-          () => ({ fire: ticks, skip: [], reason: "", nextTick: DateTime.add(nextTick, { hours: 1 }) })
+          () => ({ fire: ticks, skip: [], reason: "", nextTick: DateTime.add(nextTick, { hours: 1 }), atOnce: 1 })
         )
         const sorted = millis(minutesAfter(nextTick, 3, 2, 1).map((tick) => ({ tick })))
         assert.deepStrictEqual(millis(yield* store.ticks(name, 10)), sorted)

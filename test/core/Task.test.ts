@@ -151,6 +151,43 @@ describe("Task", () => {
     })
   })
 
+  describe("a result that cannot be stored", () => {
+    const outcomes: Record<string, readonly [value: unknown, status: string, tag: string]> = {
+      "does not fit its Schema": [1.5, "failed", "ResultInvalid"],
+      "throws when it is read": [
+        Object.defineProperty({}, "valueOf", { get: () => assert.fail("read") }),
+        "failed",
+        "ResultInvalid"
+      ]
+    }
+    for (const [what, [value, status, tag]] of Object.entries(outcomes)) {
+      it.effect(`is a failure of the run: ${what}`, () => {
+        const Count = Task.make("test.count", { success: Schema.Int })
+        // a handler in plain JavaScript may give anything
+        const live = Count.toLayer(() => Effect.succeed(value as number))
+        return Effect.gen(function*() {
+          const exit = yield* Effect.exit((yield* dispatch(Count, {})).await)
+          assert.isTrue(Exit.isFailure(exit))
+          const run = yield* latest
+          assert.deepStrictEqual([run.status, run.failure?.tag, run.output], [status, tag, null])
+        }).pipe(Effect.provide([live, log]))
+      })
+    }
+
+    it.effect("ends the run although the failure itself cannot be read", () => {
+      class Trap extends Error {
+        override get message(): string {
+          throw new Error("again")
+        }
+      }
+      return Effect.gen(function*() {
+        yield* Effect.exit((yield* dispatch(Slow, {})).await)
+        const run = yield* latest
+        assert.deepStrictEqual([run.status, run.failure?.tag], ["failed", "Unreadable"])
+      }).pipe(Effect.provide([Slow.toLayer(() => Effect.die(new Trap())), log]))
+    })
+  })
+
   describe("scope of an attempt", () => {
     const bodies: Record<string, Effect.Effect<string>> = {
       success: Effect.succeed("done"),

@@ -6,6 +6,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as References from "effect/References"
 import * as TestClock from "effect/testing/TestClock"
 import { Dispatch, MemoryRunLog, RunLog, Supervisor, Task } from "ostinato"
 import { MemoryScheduleStore, PeriodicTask, ScheduleStore, TaskScheduler, Timetable } from "ostinato/schedule"
@@ -229,7 +230,75 @@ describe("TaskScheduler", () => {
     })
   })
 
+  describe("a log of runs that does not answer", () => {
+    it.effect("uses up no tick: the run begins when the log is back", () => {
+      const starts: Array<number> = []
+      let broken = true
+      const flaky = Layer.effect(
+        RunLog.RunLog,
+        Effect.map(RunLog.RunLog, (log) =>
+          RunLog.RunLog.of({
+            ...log,
+            begin: (run) =>
+              broken
+                ? Effect.fail(new RunLog.RunLogUnavailable({ operation: "begin run", detail: "away" }))
+                : log.begin(run)
+          }))
+      ).pipe(Layer.provide(MemoryRunLog.layer()))
+      return Effect.gen(function*() {
+        const store = yield* ScheduleStore.ScheduleStore
+        yield* start
+        yield* TestClock.adjust("1 day")
+        yield* TestClock.adjust("1 minute")
+        broken = false
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual(starts.length, 1)
+        const [tick] = yield* store.ticks("test.schedule", 1)
+        assert.strictEqual(tick?.outcome, "completed")
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("1 day") }, starts)),
+        Effect.provide([MemoryScheduleStore.layer, flaky, quiet])
+      )
+    })
+  })
+
   describe("ticks", () => {
+    it.effect("keeps a tick open by renewing its lease for as long as its work goes on", () =>
+      Effect.gen(function*() {
+        const store = yield* ScheduleStore.ScheduleStore
+        yield* start
+        yield* TestClock.adjust("1 day")
+        yield* TestClock.adjust("2 hours")
+        assert.deepStrictEqual((yield* store.list).map((schedule) => schedule.open), [1])
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual((yield* store.ticks("test.schedule", 1)).map((tick) => tick.outcome), ["completed"])
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("1 day"), body: Effect.sleep("3 hours") })),
+        Effect.provide([stores, quiet])
+      ))
+
+    it.effect("traces a run under its tick and logs it with its ids, whatever surrounds the Layers", () => {
+      const lines: Array<Record<string, unknown>> = []
+      const logger = Logger.make(({ fiber, message }) =>
+        void lines.push({ message: String(message), ...fiber.getRef(References.CurrentLogAnnotations) })
+      )
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("10 seconds")
+        const line = lines.find((line) => line["message"] === "inside")
+        assert.containsAllKeys(line, ["run_id", "task", "attempt"])
+        const outer = yield* Effect.currentSpan
+        const [run] = yield* recorded
+        assert.isNotNull(run?.traceId)
+        assert.notStrictEqual(run?.traceId, outer.traceId)
+      }).pipe(
+        Effect.provide(make({ every: Timetable.every("10 seconds"), body: Effect.log("inside") })),
+        Effect.provide([stores, Logger.layer([logger])]),
+        Effect.annotateLogs({ service: "shop" }),
+        Effect.withSpan("main")
+      )
+    })
+
     it.effect("S1.1 runs once more in a fortnight", () => {
       const starts: Array<number> = []
       return Effect.gen(function*() {
@@ -359,7 +428,7 @@ describe("TaskScheduler", () => {
     for (const [missed, runs] of policies) {
       it.effect(`S1.41 makes ${runs} catch-up runs after three missed intervals: ${JSON.stringify(missed)}`, () => {
         const starts: Array<number> = []
-        const one = make({ every: Timetable.every("1 day"), missed, overlap: { allow: 10 } }, starts)
+        const one = make({ every: Timetable.every("1 day"), missed }, starts)
         return Effect.gen(function*() {
           yield* process(one, 0.5)
           yield* TestClock.adjust("3 days")

@@ -65,8 +65,8 @@ describe("Timetable", () => {
 
     it("follows a tick on time by one exactly an interval later, whatever the anchor", () => {
       for (const timetable of [fixed, lastRun]) {
-        const { due, missed, nextTick } = Timetable.due(timetable, { nextTick: at(14), now: at(14 + 1e-5) }, 5)
-        assert.deepStrictEqual([days(due), missed, days([nextTick])], [[14], 0, [28]])
+        const { due, late, nextTick } = Timetable.due(timetable, { nextTick: at(14), now: at(14 + 1e-5) }, 5)
+        assert.deepStrictEqual([days(due), late, days([nextTick])], [[14], false, [28]])
       }
     })
 

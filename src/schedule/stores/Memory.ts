@@ -1,13 +1,23 @@
 /**
  * Schedules in memory: the same decisions as on Postgres, by the Clock of the program, for tests and simulation.
+ *
+ * Keeps every open tick and the newest 1,000 ended ones of each schedule.
  */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as LeaseTiming from "../../core/LeaseTiming.ts"
 import { changed } from "../internal/place.ts"
-import { lease, Schedule, ScheduleStore, ScheduleStoreUnavailable, type Tick, type TickKey } from "../ScheduleStore.ts"
+import {
+  type Advance,
+  Schedule,
+  ScheduleStore,
+  ScheduleStoreUnavailable,
+  type Tick,
+  type TickKey
+} from "../ScheduleStore.ts"
 
 interface Row extends Tick {
   leaseUntil: number
@@ -15,76 +25,89 @@ interface Row extends Tick {
   detail: string | null
 }
 
+interface Known {
+  place: Omit<Schedule, "open">
+  /** By instant, in the order in which they were decided. */
+  readonly ticks: Map<number, Row>
+  readonly open: Set<Row>
+}
+
+const leaseMs = Duration.toMillis(LeaseTiming.duration)
+const capacity = 1000
+
 /**
  * @category layers
  */
 export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () => {
-  const schedules = new Map<string, Omit<Schedule, "open">>()
-  const ticks = new Map<string, Map<number, Row>>()
-  const leaseMs = Duration.toMillis(lease)
-  const rows = (name: string) => ticks.get(name) ?? new Map<number, Row>()
-  const row = (key: TickKey) => rows(key.schedule).get(DateTime.toEpochMillis(key.tick))
+  const schedules = new Map<string, Known>()
+  const row = (key: TickKey) => schedules.get(key.schedule)?.ticks.get(DateTime.toEpochMillis(key.tick))
 
-  const open = (name: string, now: number) => {
-    let count = 0
-    for (const tick of rows(name).values()) {
-      if (tick.outcome !== null) continue
-      if (tick.leaseUntil > now) {
-        count += 1
-        continue
-      }
-      tick.outcome = "abandoned"
-      tick.detail = "its lease ran out"
-    }
-    return count
+  const close = (known: Known, tick: Row, outcome: Tick["outcome"], detail: string | null) => {
+    if (!known.open.delete(tick)) return
+    tick.outcome = outcome
+    tick.detail = detail
   }
-  const withOpen = (schedule: Omit<Schedule, "open">, now: number) =>
-    new Schedule({ ...schedule, open: open(schedule.name, now) })
+  const seen = (known: Known, now: number) => {
+    for (const tick of known.open) if (tick.leaseUntil <= now) close(known, tick, "abandoned", "its lease ran out")
+    return new Schedule({ ...known.place, open: known.open.size })
+  }
+  const insert = (known: Known, tick: DateTime.Utc, now: number, skipped: string | null) => {
+    const at = DateTime.toEpochMillis(tick)
+    if (known.ticks.has(at)) return false
+    const { lastTick, name } = known.place
+    const made: Row = {
+      schedule: name,
+      tick,
+      outcome: skipped === null ? null : "skipped",
+      detail: skipped,
+      leaseUntil: now + leaseMs
+    }
+    known.ticks.set(at, made)
+    if (skipped === null) known.open.add(made)
+    known.place = { ...known.place, lastTick: lastTick === null ? tick : DateTime.max(lastTick, tick) }
+    return true
+  }
+  const prune = (known: Known) => {
+    for (const [at, tick] of known.ticks) {
+      if (known.ticks.size - known.open.size <= capacity) return
+      if (!known.open.has(tick)) known.ticks.delete(at)
+    }
+  }
+  const write = (known: Known, advance: Advance, now: number) => {
+    const fired = advance.fire.filter((tick) => insert(known, tick, now, null))
+    const skipped = advance.skip.filter((tick) => insert(known, tick, now, advance.reason))
+    known.place = { ...known.place, nextTick: advance.nextTick }
+    prune(known)
+    return {
+      fired: fired.sort(oldestFirst).map((tick) => ({ schedule: known.place.name, tick })),
+      skipped: skipped.length,
+      wait: Duration.millis(Math.max(0, DateTime.toEpochMillis(advance.nextTick) - now)),
+      atOnce: advance.atOnce
+    }
+  }
 
   return ScheduleStore.of({
     register: (definition) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         const known = schedules.get(definition.name)
-        const nextTick = known === undefined
-          ? DateTime.makeUnsafe(now + definition.timetable.everyMs)
-          : changed(known, definition.timetable, DateTime.makeUnsafe(now))
-        const schedule = { ...definition, lastTick: known?.lastTick ?? null, nextTick }
-        schedules.set(definition.name, schedule)
-        return withOpen(schedule, now)
+        if (known !== undefined) {
+          const nextTick = changed(known.place, definition.timetable, DateTime.makeUnsafe(now))
+          known.place = { ...known.place, ...definition, nextTick }
+          return seen(known, now)
+        }
+        const nextTick = DateTime.makeUnsafe(now + definition.timetable.everyMs)
+        const made: Known = { place: { ...definition, lastTick: null, nextTick }, ticks: new Map(), open: new Set() }
+        schedules.set(definition.name, made)
+        return seen(made, now)
       }),
     advance: (name, plan) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const known = schedules.get(name)
-        if (known === undefined) {
-          return Effect.fail(
+        return known === undefined
+          ? Effect.fail(
             new ScheduleStoreUnavailable({ operation: `advance ${name}`, detail: "the schedule was never registered" })
           )
-        }
-        const advance = plan(withOpen(known, now), DateTime.makeUnsafe(now))
-        const fired: Array<TickKey> = []
-        let skipped = 0
-        const table = rows(name)
-        ticks.set(name, table)
-        for (const tick of advance.fire) {
-          const at = DateTime.toEpochMillis(tick)
-          if (table.has(at)) continue
-          table.set(at, { schedule: name, tick, outcome: null, detail: null, leaseUntil: now + leaseMs })
-          fired.push({ schedule: name, tick })
-        }
-        for (const tick of advance.skip) {
-          const at = DateTime.toEpochMillis(tick)
-          if (table.has(at)) continue
-          table.set(at, { schedule: name, tick, outcome: "skipped", detail: advance.reason, leaseUntil: 0 })
-          skipped += 1
-        }
-        const newest = Math.max(...table.keys())
-        schedules.set(name, {
-          ...known,
-          lastTick: table.size === 0 ? known.lastTick : DateTime.makeUnsafe(newest),
-          nextTick: advance.nextTick
-        })
-        const wait = Duration.millis(Math.max(0, DateTime.toEpochMillis(advance.nextTick) - now))
-        return Effect.succeed({ fired, skipped, wait })
+          : Effect.succeed(write(known, plan(seen(known, now), DateTime.makeUnsafe(now)), now))
       }),
     renew: (keys) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
@@ -95,21 +118,19 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
       }),
     finish: (key, outcome, detail) =>
       Effect.sync(() => {
+        const known = schedules.get(key.schedule)
         const tick = row(key)
-        if (tick?.outcome !== null) return
-        tick.outcome = outcome
-        tick.detail = detail
+        if (known !== undefined && tick !== undefined) close(known, tick, outcome, detail)
       }),
-    list: Effect.map(
-      Clock.currentTimeMillis,
-      (now) => Array.from(schedules.values(), (schedule) => withOpen(schedule, now))
-    ),
+    list: Effect.map(Clock.currentTimeMillis, (now) => Array.from(schedules.values(), (known) => seen(known, now))),
     ticks: (name, limit) =>
       Effect.sync(() =>
-        Array.from(rows(name).values())
-          .sort((a, b) => DateTime.toEpochMillis(b.tick) - DateTime.toEpochMillis(a.tick))
+        Array.from(schedules.get(name)?.ticks.values() ?? [])
+          .sort((a, b) => oldestFirst(b.tick, a.tick))
           .slice(0, limit)
           .map(({ detail, outcome, schedule, tick }) => ({ detail, outcome, schedule, tick }))
       )
   })
 })
+
+const oldestFirst = (a: DateTime.Utc, b: DateTime.Utc) => DateTime.toEpochMillis(a) - DateTime.toEpochMillis(b)

@@ -11,18 +11,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as LeaseTiming from "../../core/LeaseTiming.ts"
 import type { Line } from "../../store/Migration.ts"
 import * as SqlFault from "../../store/SqlFault.ts"
 import * as StoredText from "../../store/StoredText.ts"
 import { changed } from "../internal/place.ts"
-import {
-  type Advance,
-  lease,
-  Schedule,
-  ScheduleStore,
-  ScheduleStoreUnavailable,
-  TickOutcome
-} from "../ScheduleStore.ts"
+import { type Advance, Schedule, ScheduleStore, ScheduleStoreUnavailable, TickOutcome } from "../ScheduleStore.ts"
 
 /**
  * The tables behind the store.
@@ -75,7 +69,7 @@ export const layer = (options?: {
     ScheduleStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const leaseSeconds = Duration.toSeconds(lease)
+      const leaseSeconds = Duration.toSeconds(LeaseTiming.duration)
       const until = sql.literal(`now() + interval '${leaseSeconds} seconds'`)
 
       const abandon = (name: string | null) =>
@@ -151,7 +145,7 @@ export const layer = (options?: {
                 DateTime.toEpochMillis(advance.nextTick) === DateTime.toEpochMillis(schedule.nextTick)
               const written = idle ? { fired: [], skipped: 0 } : yield* write(name, advance)
               const wait = DateTime.toEpochMillis(advance.nextTick) - DateTime.toEpochMillis(now)
-              return { ...written, wait: Duration.millis(Math.max(0, wait)) }
+              return { ...written, wait: Duration.millis(Math.max(0, wait)), atOnce: advance.atOnce }
             }))
           ),
         renew: (keys) =>
