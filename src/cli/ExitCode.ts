@@ -31,7 +31,6 @@ export const ofCause = (cause: Cause.Cause<unknown>): number => {
 
 const byTag: Record<string, number> = {
   ConfigInvalid: ExitCode.config,
-  MigrationFailed: ExitCode.unavailable,
   PortUnavailable: ExitCode.conflict,
   RunLogUnavailable: ExitCode.unavailable,
   ScheduleStoreUnavailable: ExitCode.unavailable,

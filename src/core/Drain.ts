@@ -84,6 +84,20 @@ export const make = (options: {
   })
 
 /**
+ * Waits for work no longer than this, then asks it to stop and lets it go: for the end of something that may hang. Gives
+ * whether the work has ended.
+ *
+ * @category combinators
+ */
+export const atMost =
+  (limit: Duration.Input) => <R>(work: Effect.Effect<void, never, R>): Effect.Effect<boolean, never, R> =>
+    Effect.scoped(Effect.gen(function*() {
+      const drain = yield* make({ drain: limit, grace: 0 })
+      yield* drain.fork("work", work)
+      return !isCutShort(yield* drain.close)
+    }))
+
+/**
  * Whether a report shows that work was cut short.
  *
  * @category guards

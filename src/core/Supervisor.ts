@@ -4,10 +4,12 @@
  *   running --failed or died--> restarting --delay over--> running
  *   restarting --no delay left--> failed
  *
- * Every end that was not asked for is logged with its full Cause. A fiber whose restarts are used up stays `failed`,
- * and whoever watches the health of the program sees its name. Fibers end with the scope in which they were started.
+ * Every end that was not asked for is reported: the first of a series with its full Cause, later ones in one line at
+ * growing intervals. Whoever watches the health of the program sees each fiber's name, state and failures in a row.
+ * Fibers end with the scope in which they were started.
  */
 import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -21,7 +23,8 @@ import { type Failure, fromCause } from "./TaskError.ts"
 export interface Status {
   readonly name: string
   readonly state: "running" | "restarting" | "failed"
-  readonly restarts: number
+  /** Failures in a row: counted from anew once the fiber has run for a minute. */
+  readonly failures: number
   readonly lastFailure: Failure | null
 }
 
@@ -43,39 +46,49 @@ export class Supervisor extends Context.Service<Supervisor, {
 
 const forever = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")]).pipe(Schedule.jittered)
 
+// a fiber that has run for this long has recovered
+const recovered = 60_000
+
 /**
  * @category layers
  */
 export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
   const fibers = new Map<string, Status>()
-  const set = (name: string, change: Partial<Status>) => {
-    const before = fibers.get(name) ?? { name, state: "running", restarts: 0, lastFailure: null }
-    fibers.set(name, { ...before, ...change })
-  }
+
   return Supervisor.of({
     start: (name, loop, options) => {
-      const ended = (cause: Cause.Cause<unknown>) =>
-        Effect.andThen(
-          Effect.sync(() => set(name, { state: "restarting", lastFailure: fromCause(cause) })),
-          Effect.logError(`${name} stopped and will be restarted`, cause)
-        )
-      const running = Effect.suspend(() => {
-        const restarts = fibers.get(name)?.state === "restarting" ? (fibers.get(name)?.restarts ?? 0) + 1 : 0
-        set(name, { state: "running", restarts })
-        return loop
+      let status: Status = { name, state: "running", failures: 0, lastFailure: null }
+      let since = 0
+      const set = (change: Partial<Status>) => {
+        status = { ...status, ...change }
+        fibers.set(name, status)
+      }
+      const running = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        since = now
+        set({ state: "running" })
+        return Effect.sandbox(loop)
       })
-      return Effect.sandbox(running).pipe(
+      const ended = (cause: Cause.Cause<unknown>) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const failures = now - since >= recovered ? 1 : status.failures + 1
+          set({ state: "restarting", failures, lastFailure: fromCause(cause) })
+          if (failures === 1) return Effect.logError(`${name} stopped and will be restarted`, cause)
+          return isPowerOfTwo(failures)
+            ? Effect.logWarning(`${name} stopped ${failures} times in a row: ${status.lastFailure?.message}`)
+            : Effect.void
+        })
+      return running.pipe(
         Effect.tapError(ended),
         Effect.retry(options?.restart ?? forever),
         Effect.matchEffect({
-          onSuccess: () => Effect.sync(() => void fibers.delete(name)),
+          onSuccess: () => Effect.void,
           onFailure: (cause) =>
             Effect.andThen(
-              Effect.sync(() => set(name, { state: "failed" })),
+              Effect.sync(() => set({ state: "failed" })),
               Effect.logFatal(`${name} failed for good: its restarts are used up`, cause)
             )
         }),
-        Effect.ensuring(Effect.sync(() => fibers.get(name)?.state === "failed" || fibers.delete(name))),
+        Effect.ensuring(Effect.sync(() => status.state === "failed" || fibers.delete(name))),
         Effect.forkScoped,
         Effect.asVoid
       )
@@ -83,3 +96,5 @@ export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
     status: Effect.sync(() => Array.from(fibers.values()))
   })
 })
+
+const isPowerOfTwo = (n: number) => (n & (n - 1)) === 0

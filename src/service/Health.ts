@@ -2,7 +2,7 @@
  * Whether the service lives and whether it can take work, for whoever operates it.
  *
  * `/livez` answers while the process turns, whatever the database does. `/readyz` is 200 only when the database
- * answers, no supervised fiber has failed for good and the service is not draining; otherwise 503. Both say why.
+ * answers, no supervised fiber fails again and again and the service is not draining; otherwise 503. Both say why.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
@@ -12,6 +12,9 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import { Supervisor } from "../core/Supervisor.ts"
 import { TaskScheduler } from "../schedule/TaskScheduler.ts"
+
+// failures in a row after which a fiber counts as broken, though it goes on being restarted
+const tolerated = 5
 
 type Check = { readonly name: string; readonly ok: boolean; readonly detail: string }
 
@@ -26,11 +29,13 @@ const checks = Effect.gen(function*() {
       onFailure: (error) => ({ name: "database", ok: false, detail: `does not answer: ${error.message}` })
     })
   )
-  const failed = (yield* supervisor.status).filter((fiber) => fiber.state === "failed").map((fiber) => fiber.name)
+  const broken = (yield* supervisor.status).filter((fiber) => fiber.state === "failed" || fiber.failures >= tolerated)
   const fibers: Check = {
     name: "fibers",
-    ok: failed.length === 0,
-    detail: failed.length === 0 ? "all run" : `failed for good: ${failed.join(", ")}`
+    ok: broken.length === 0,
+    detail: broken.length === 0
+      ? "all run"
+      : broken.map((fiber) => `${fiber.name} failed ${fiber.failures} times: ${fiber.lastFailure?.message}`).join("; ")
   }
   const state = yield* scheduler.status
   return [database, fibers, { name: "scheduler", ok: state !== "stopping", detail: state }]

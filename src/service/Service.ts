@@ -25,6 +25,7 @@ import type { AppModule } from "./AppModule.ts"
 import * as Health from "./Health.ts"
 import * as HostGuard from "./HostGuard.ts"
 import * as Metrics from "./Metrics.ts"
+import * as NotFound from "./NotFound.ts"
 import * as Page from "./Page.ts"
 import { ServiceConfig } from "./ServiceConfig.ts"
 
@@ -80,6 +81,7 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     AdminHandlers.layer,
     app.routes,
     Health.layer,
+    NotFound.layer,
     Metrics.layer(app.refreshMetrics),
     Page.layer(app.page)
   ).pipe(
@@ -95,17 +97,21 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
   return Started.pipe(Layer.provideMerge(Http), Layer.provideMerge(Scheduler), Layer.provideMerge(layerApp(app)))
 }
 
-const Server = Layer.unwrap(Effect.map(ServiceConfig, ({ host, port }) =>
-  NodeHttpServer.layer(
-    () => createServer({ headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 }),
-    { host, port }
-  ).pipe(
-    Layer.catchTag("ServeError", (error) =>
-      Layer.effect(
-        HttpServer.HttpServer,
-        Effect.fail(new PortUnavailable({ host, port, detail: reason(error.cause) }))
-      ))
-  )))
+// answers that are under way get a second; then connections are cut, or one half-sent request would hold up the end
+const Server = Layer.unwrap(Effect.map(ServiceConfig, ({ host, port }) => {
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 })
+  return Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, gracefulShutdownTimeout: "1 second" })),
+    Layer.catchTag(
+      "ServeError",
+      (error) =>
+        Layer.effect(
+          HttpServer.HttpServer,
+          Effect.fail(new PortUnavailable({ host, port, detail: reason(error.cause) }))
+        )
+    )
+  )
+}))
 
 const reason = (cause: unknown) =>
   !Predicate.hasProperty(cause, "code")

@@ -11,18 +11,23 @@
  * statements run is the user's business.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlErrors from "effect/sql/SqlError"
+import * as Drain from "../core/Drain.ts"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgres.ts"
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
 import * as ServerUrl from "./internal/ServerUrl.ts"
@@ -40,7 +45,8 @@ export interface DatabaseOptions {
   readonly directory: string
   /**
    * Where another living process runs the embedded server of this directory: use that one, for as long as it runs,
-   * instead of failing with `DataDirectoryInUse`. Defaults to `false`.
+   * instead of failing with `DataDirectoryInUse`; and where this process runs it, stop it only when no other process uses
+   * it any more (15 minutes at most). Defaults to `false`.
    */
   readonly join?: boolean | undefined
   /** Options of the embedded server. */
@@ -149,10 +155,12 @@ const layerUrl = (options: DatabaseOptions, url: Redacted.Redacted) =>
   )
 
 const layerEmbedded = (options: DatabaseOptions) => {
-  const owned = Effect.flatMap(
-    EmbeddedPostgres,
-    ({ awaitExit, url }) => connect(options, { kind: "embedded", exclusive: true, url, awaitExit })
-  )
+  const owned = Effect.gen(function*() {
+    const { awaitExit, url } = yield* EmbeddedPostgres
+    const services = yield* connect(options, { kind: "embedded", exclusive: true, url, awaitExit })
+    if (options.join === true) yield* Effect.addFinalizer(leaveLast(Context.get(services, PgClient.PgClient)))
+    return services
+  })
   const layer = Layer.effectContext(owned).pipe(
     Layer.provide([Reactivity.layer, EmbeddedPostgres.layer({ ...options.embedded, directory: options.directory })])
   )
@@ -160,6 +168,20 @@ const layerEmbedded = (options: DatabaseOptions) => {
     ? Layer.catchTag(layer, "EmbeddedPostgresError", (error) => joined(options, error))
     : layer
 }
+
+/** Whoever may be joined does not stop the server under the others: it waits for them, unless it was interrupted. */
+const leaveLast = (sql: PgClient.PgClient) => (exit: Exit.Exit<unknown, unknown>) =>
+  sql<{ others: number }>`
+    SELECT count(*)::int AS others FROM pg_stat_activity
+    WHERE application_name LIKE 'ostinato:%' AND application_name <> current_setting('application_name')`.pipe(
+    Effect.map(([row]) => row?.others ?? 0),
+    Effect.repeat({ while: (others) => others > 0, schedule: Schedule.spaced("100 millis") }),
+    Effect.timeoutOption("15 minutes"),
+    Effect.ignore,
+    Effect.interruptible,
+    Effect.when(Effect.succeed(!Exit.isFailure(exit) || !Cause.hasInterrupts(exit.cause))),
+    Effect.withTracerEnabled(false)
+  )
 
 const joined = (options: DatabaseOptions, refusal: EmbeddedPostgresError) =>
   Layer.effectContext(Effect.gen(function*() {
@@ -182,7 +204,7 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
   }
   const answer = yield* firstAnswer(config, target)
   if (answer.number < 150_000) return yield* new DatabaseTooOld({ target: target.name, version: answer.version })
-  const client = yield* Effect.mapError(PgClient.make(answer.config), (error) => unavailable(target, error))
+  const client = yield* Effect.mapError(boundedClient(answer.config), (error) => unavailable(target, error))
   return Context.make(PgClient.PgClient, client).pipe(
     Context.add(SqlClient.SqlClient, client),
     Context.add(Database, {
@@ -194,6 +216,19 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
       awaitExit: server.awaitExit
     })
   )
+})
+
+// a server that hangs would hold up the end of the pool, and with it the end of the process
+const boundedClient = Effect.fnUntraced(function*(config: PgClient.PgPoolConfig) {
+  const pool = yield* Scope.make()
+  yield* Effect.addFinalizer((exit) =>
+    Effect.flatMap(
+      Drain.atMost("2 seconds")(Scope.close(pool, exit)),
+      (ended) =>
+        ended ? Effect.void : Effect.logWarning("the database did not answer: its connections were left to the system")
+    )
+  )
+  return yield* Scope.provide(PgClient.make(config), pool)
 })
 
 const guards = { idle_in_transaction_session_timeout: "30s", lock_timeout: "10s" }

@@ -7,10 +7,12 @@
  * run.
  */
 import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as SqlErrors from "effect/sql/SqlError"
 import * as SqlFault from "./SqlFault.ts"
 
 /**
@@ -20,10 +22,15 @@ import * as SqlFault from "./SqlFault.ts"
  */
 export class MigrationFailed extends Schema.TaggedError<MigrationFailed>()("MigrationFailed", {
   line: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /** The database was away or busy: the same may succeed later. */
+  mayPass: Schema.Boolean
 }) {
   override get message() {
     return `the tables of ${this.line} could not be brought up to date: ${this.detail}`
+  }
+  override get [Runtime.errorExitCode]() {
+    return this.mayPass ? 69 : 1
   }
 }
 
@@ -57,7 +64,13 @@ export const run = (line: Line): Effect.Effect<ReadonlyArray<string>, MigrationF
     })
     return applied.map(([id, name]) => `${id}_${name}`)
   }).pipe(
-    Effect.mapError((error) => new MigrationFailed({ line: line.name, detail: SqlFault.explain(error) })),
+    Effect.mapError((error) =>
+      new MigrationFailed({
+        line: line.name,
+        detail: SqlFault.explain(error),
+        mayPass: SqlErrors.isSqlError(error) && SqlFault.mayPass(error)
+      })
+    ),
     Effect.withSpan(`migrate ${line.name}`)
   )
 

@@ -48,6 +48,16 @@ describe("Drain", () => {
       yield* TestClock.adjust("1 hour")
     }))
 
+  it.effect("waits for one piece of work at most as long as told, also where it cannot be interrupted", () =>
+    Effect.gen(function*() {
+      const hang = Effect.uninterruptible(Effect.sleep("1 hour"))
+      const ended = yield* Effect.forkChild(Effect.uninterruptible(Drain.atMost("2 seconds")(hang)))
+      yield* TestClock.adjust("2 seconds")
+      assert.isFalse(yield* Fiber.join(ended))
+      assert.isTrue(yield* Drain.atMost("2 seconds")(Effect.void))
+      yield* TestClock.adjust("1 hour")
+    }))
+
   it.effect("closes with its scope, and a second close finds nothing", () =>
     Effect.gen(function*() {
       let ended = false
