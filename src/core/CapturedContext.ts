@@ -16,16 +16,17 @@ import * as Tracer from "effect/Tracer"
  * @category constructors
  */
 export const make = <R>(): Effect.Effect<Context.Context<R>, never, R> =>
-  Effect.contextWith((context: Context.Context<R>) =>
-    Effect.succeed(
-      // omit is typed by what it takes away, and these may or may not be there; R never names them
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
-      Context.omit(
-        Scope.Scope,
-        Tracer.ParentSpan,
-        References.CurrentLogAnnotations,
-        References.CurrentLogSpans,
-        References.TracerEnabled
-      )(context as Context.Context<R | Scope.Scope | Tracer.ParentSpan>) as Context.Context<R>
-    )
-  )
+  Effect.contextWith((context: Context.Context<R>) => {
+    // omit is typed by what it takes away; these may or may not be there, and R never names them
+    // oxlint-disable typescript/no-unsafe-type-assertion -- as said
+    const all = context as Context.Context<R | Scope.Scope | Tracer.ParentSpan>
+    const own = Context.omit(
+      Scope.Scope,
+      Tracer.ParentSpan,
+      References.CurrentLogAnnotations,
+      References.CurrentLogSpans,
+      References.TracerEnabled
+    )(all) as Context.Context<R>
+    // oxlint-enable typescript/no-unsafe-type-assertion
+    return Effect.succeed(own)
+  })

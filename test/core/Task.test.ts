@@ -164,6 +164,7 @@ describe("Task", () => {
       it.effect(`is a failure of the run: ${what}`, () => {
         const Count = Task.make("test.count", { success: Schema.Int })
         // a handler in plain JavaScript may give anything
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
         const live = Count.toLayer(() => Effect.succeed(value as number))
         return Effect.gen(function*() {
           const exit = yield* Effect.exit((yield* dispatch(Count, {})).await)

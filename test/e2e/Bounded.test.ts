@@ -26,7 +26,7 @@ const frozen = (pid: number) => {
     execFileSync("ps", ["-o", "pid=", "--ppid", String(pid)], { encoding: "utf8" }).trim().split(/\s+/).map(Number)
   const signal = (name: NodeJS.Signals) =>
     Effect.sync(() => {
-      for (const process_ of [pid, ...all()]) if (ServiceProcess.isAlive(process_)) process.kill(process_, name)
+      for (const each of [pid, ...all()]) if (ServiceProcess.isAlive(each)) process.kill(each, name)
     })
   return Effect.acquireRelease(signal("SIGSTOP"), () => signal("SIGCONT"))
 }
