@@ -1,5 +1,4 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
@@ -8,74 +7,9 @@ import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as References from "effect/References"
 import * as TestClock from "effect/testing/TestClock"
-import { Dispatch, MemoryRunLog, RunLog, Supervisor, Task } from "ostinato"
-import { MemoryScheduleStore, PeriodicTask, ScheduleStore, TaskScheduler, Timetable } from "ostinato/schedule"
-
-const Work = Task.make("test.work")
-
-interface Options {
-  readonly every: Timetable.Timetable
-  readonly body?: Effect.Effect<void>
-  readonly runOnStart?: boolean
-  readonly overlap?: PeriodicTask.Overlap
-  readonly missed?: PeriodicTask.Missed
-}
-
-/** One process with one schedule; its starts are kept as seconds since the beginning of the test. */
-const make = (options: Options, starts: Array<number> = []) => {
-  const live = Work.toLayer(() =>
-    Effect.andThen(
-      Effect.map(Clock.currentTimeMillis, (now) => void starts.push(now / 1000)),
-      options.body ?? Effect.void
-    )
-  )
-  const periodic = PeriodicTask.make("test.schedule", {
-    timetable: options.every,
-    task: Work,
-    payload: {},
-    dispatch: Dispatch.here,
-    runOnStart: options.runOnStart,
-    overlap: options.overlap,
-    missed: options.missed
-  })
-  return TaskScheduler.layer([periodic], { drain: "10 seconds", grace: "1 second", poll: "1 hour" }).pipe(
-    Layer.provide([live, Supervisor.layer])
-  )
-}
-
-const scheduler = <A, E, R>(use: (scheduler: TaskScheduler.TaskScheduler["Service"]) => Effect.Effect<A, E, R>) =>
-  Effect.flatMap(TaskScheduler.TaskScheduler, use)
-
-const start = scheduler((scheduler) => scheduler.start)
-const stop = scheduler((scheduler) => scheduler.stop)
-const status = scheduler((scheduler) => scheduler.status)
-
-/** Ends with nothing in flight, so that the end of the test waits for nobody's clock. */
-const stopNow = Effect.gen(function*() {
-  const stopping = yield* Effect.forkChild(stop)
-  yield* TestClock.adjust("1 minute")
-  yield* Fiber.join(stopping)
-})
-
-const stores = Layer.merge(MemoryScheduleStore.layer, MemoryRunLog.layer())
-
-const quiet = Logger.layer([])
-
-/** A process that starts, lives this long, and is gone with all that it had in memory; the stores outlive it. */
-const process = (
-  layer: Layer.Layer<TaskScheduler.TaskScheduler, never, ScheduleStore.ScheduleStore | RunLog.RunLog>,
-  days: number
-) =>
-  Effect.scoped(Effect.flatMap(Layer.build(Layer.fresh(layer)), (context) =>
-    Effect.gen(function*() {
-      yield* start
-      yield* TestClock.adjust(`${days} days`)
-    }).pipe(Effect.provideContext(context))))
-
-const recorded = Effect.flatMap(
-  RunLog.RunLog,
-  (log) => Effect.map(log.list({ limit: 200 }), (runs) => [...runs].reverse())
-)
+import { MemoryRunLog, RunLog } from "ostinato"
+import { MemoryScheduleStore, ScheduleStore, Timetable } from "ostinato/schedule"
+import { make, quiet, recorded, start, status, stop, stopNow, stores } from "./OneSchedule.ts"
 
 describe("TaskScheduler", () => {
   describe("start and stop", () => {
@@ -376,78 +310,6 @@ describe("TaskScheduler", () => {
         })),
         Effect.provide([stores, quiet])
       )
-    })
-  })
-
-  describe("restarts", () => {
-    const days = (starts: ReadonlyArray<number>) => starts.map((second) => Math.round(second / 864) / 100)
-
-    it.effect("S0.50 loses and doubles nothing when the process restarts before a tick is due", () => {
-      const starts: Array<number> = []
-      const one = make({ every: Timetable.every("14 days") }, starts)
-      return Effect.gen(function*() {
-        yield* process(one, 9)
-        yield* process(one, 6)
-        assert.deepStrictEqual(days(starts), [14])
-        yield* process(one, 13.5)
-        assert.deepStrictEqual(days(starts), [14, 28])
-      }).pipe(Effect.provide([stores, quiet]))
-    })
-
-    it.effect("S0.50 catches up at once after a long absence, then waits a whole interval: anchor lastRun", () => {
-      const starts: Array<number> = []
-      const one = make({ every: Timetable.every("14 days") }, starts)
-      return Effect.gen(function*() {
-        yield* process(one, 1)
-        yield* TestClock.adjust("19 days")
-        yield* process(one, 15)
-        assert.deepStrictEqual(days(starts), [20, 34])
-      }).pipe(Effect.provide([stores, quiet]))
-    })
-
-    it.effect("S0.50 catches up at once after a long absence, then keeps its own days: anchor fixed", () => {
-      const starts: Array<number> = []
-      const one = make({ every: Timetable.every("14 days", { anchor: "fixed" }) }, starts)
-      return Effect.gen(function*() {
-        yield* process(one, 1)
-        yield* TestClock.adjust("19 days")
-        yield* process(one, 15)
-        assert.deepStrictEqual(days(starts), [20, 28])
-      }).pipe(Effect.provide([stores, quiet]))
-    })
-
-    it.effect("S0.50 keeps intervals longer than a timer can hold", () => {
-      const starts: Array<number> = []
-      return Effect.gen(function*() {
-        yield* process(make({ every: Timetable.every("60 days") }, starts), 121)
-        assert.deepStrictEqual(days(starts), [60, 120])
-      }).pipe(Effect.provide([stores, quiet]))
-    })
-
-    const policies: ReadonlyArray<readonly [PeriodicTask.Missed, number]> = [["last", 1], [{ all: 10 }, 3], ["skip", 0]]
-    for (const [missed, runs] of policies) {
-      it.effect(`S1.41 makes ${runs} catch-up runs after three missed intervals: ${JSON.stringify(missed)}`, () => {
-        const starts: Array<number> = []
-        const one = make({ every: Timetable.every("1 day"), missed }, starts)
-        return Effect.gen(function*() {
-          yield* process(one, 0.5)
-          yield* TestClock.adjust("3 days")
-          yield* process(one, 0.25)
-          assert.strictEqual(starts.length, runs)
-        }).pipe(Effect.provide([stores, quiet]))
-      })
-    }
-
-    it.effect("makes one run at each start where that is asked for, and the timetable does not move", () => {
-      const starts: Array<number> = []
-      const one = make({ every: Timetable.every("14 days"), runOnStart: true }, starts)
-      return Effect.gen(function*() {
-        yield* process(one, 9)
-        yield* process(one, 6)
-        yield* TestClock.adjust("20 days")
-        yield* process(one, 1)
-        assert.deepStrictEqual(days(starts), [0, 9, 14, 35])
-      }).pipe(Effect.provide([stores, quiet]))
     })
   })
 })
