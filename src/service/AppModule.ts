@@ -73,10 +73,10 @@ export interface AppModule<Provides, E> {
   readonly schedules: ReadonlyArray<PeriodicTask<Provides | RunLog>>
   /** Its endpoints, below `/api/v1/<name>`. */
   readonly routes: Layer.Layer<never, E, Provides | Web>
-  /** Brings its gauges up to date; called before every answer of `/metrics`. */
-  readonly refreshMetrics: Effect.Effect<void, never, Provides>
-  /** Directory of its built page, with `index.html` and `assets/`. */
-  readonly page: string
+  /** Brings its gauges up to date; called before every answer of `/metrics`. Defaults to nothing. */
+  readonly refreshMetrics?: Effect.Effect<void, never, Provides> | undefined
+  /** Directory of its built page, with `index.html` and `assets/`. Defaults to none: `/` is not found. */
+  readonly page?: string | undefined
 }
 
 /**

@@ -13,6 +13,7 @@ import { TaskRun } from "ostinato/core/TaskRun"
 import * as Service from "ostinato/service/Service"
 import { ServiceConfig } from "ostinato/service/ServiceConfig"
 import * as Insights from "../../apps/insights/Insights.ts"
+import { InsightsConfig } from "../../apps/insights/InsightsConfig.ts"
 import { UsageError } from "../UsageError.ts"
 
 /** The run came to its end, and the task had failed. */
@@ -32,8 +33,7 @@ export const run = Effect.fn("cli.run")(function*(options: {
   readonly input: string
   readonly json: boolean
 }) {
-  const config = yield* ServiceConfig
-  const app = Insights.make({ repository: config.repository, timetable: config.interval })
+  const app = Insights.make({ ...yield* InsightsConfig, timetable: (yield* ServiceConfig).interval })
   const task = app.tasks.find((task) => task.name === options.task)
   if (task === undefined) {
     return yield* new UsageError({
