@@ -44,8 +44,8 @@ const serve = Command.make(
 const run = Command.make("run", {
   task: Argument.String("task").pipe(Argument.withDescription("Name of the task, e.g. insights.sync")),
   input: Flag.String("input").pipe(
-    Flag.withDescription("The payload as JSON"),
-    Flag.withDefault("{}")
+    Flag.withDescription("The payload as JSON. Without it the task runs with what its application is set up for"),
+    Flag.optional
   ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Print the run as one line of JSON"), Flag.withDefault(false))
 }, (options) => Effect.flatMap(Effect.promise(() => import("./commands/run.ts")), ({ run }) => run(options))).pipe(

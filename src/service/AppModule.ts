@@ -54,6 +54,7 @@ export type Web =
  */
 export interface NamedTask<out R> {
   readonly name: string
+  /** `undefined` as input means the payload that the application names for this, else an empty object. */
   readonly dispatch: (
     input: unknown,
     trigger: Trigger
@@ -85,9 +86,18 @@ export interface AppModule<Provides, E> {
  * @category constructors
  */
 export const task = <Name extends string, P extends Task.Storable, S extends Task.Storable, E extends Task.Storable>(
-  task: Task.Task<Name, P, S, E>
+  task: Task.Task<Name, P, S, E>,
+  options?: {
+    /** What a start without input means. Defaults to none: such a start is one with an empty object. */
+    readonly payload?: P["Type"] | undefined
+  }
 ): NamedTask<Task.Handler<Name> | RunLog> => ({
   name: task.name,
   dispatch: (input, trigger) =>
-    Effect.flatMap(Task.decodePayload(task, input), (payload) => Dispatch.here(task, payload, trigger))
+    Effect.flatMap(
+      input === undefined && options?.payload !== undefined
+        ? Effect.succeed(options.payload)
+        : Task.decodePayload(task, input ?? {}),
+      (payload) => Dispatch.here(task, payload, trigger)
+    )
 })

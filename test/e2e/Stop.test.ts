@@ -81,7 +81,8 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
         assert.isTrue(ServiceProcess.isAlive(git.pid))
         yield* service.signal("SIGTERM")
         assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
-        yield* service.line("stopped with work cut short: interrupted [insights.fortnightly], abandoned []")
+        const name = `insights.fortnightly:${there.repository}`
+        yield* service.line(`stopped with work cut short: interrupted [${name}], abandoned []`)
         assert.isFalse(ServiceProcess.isAlive(git.pid))
         assertGone(there.data)
         const [run, ...others] = yield* later(there)
