@@ -7,15 +7,27 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
+import * as Setting from "ostinato/service/Setting"
 import { version } from "ostinato/service/version"
+import * as InsightsConfig from "../apps/insights/InsightsConfig.ts"
 import * as Logging from "./Logging.ts"
 import { UsageError } from "./UsageError.ts"
 
+// one look at the environment, so that one start tells every problem of the service and of the application
+const Settings = Layer.effectContext(
+  Effect.map(
+    Setting.load(Setting.struct({ service: ServiceConfig.setting, insights: InsightsConfig.setting })),
+    ({ insights, service }) =>
+      Context.make(ServiceConfig.ServiceConfig, service).pipe(Context.add(InsightsConfig.InsightsConfig, insights))
+  )
+)
+
 // results of commands are wired to what they print; the configuration is read once for both
-const configured = Layer.provideMerge(Logging.layer, ServiceConfig.layer).pipe(
+const configured = Layer.provideMerge(Logging.layer, Settings).pipe(
   // a variable that is set but empty may be a slip, which is for the configuration to judge
   Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ preserveEmptyStrings: true })))
 )
@@ -32,8 +44,8 @@ const serve = Command.make(
 const run = Command.make("run", {
   task: Argument.String("task").pipe(Argument.withDescription("Name of the task, e.g. insights.sync")),
   input: Flag.String("input").pipe(
-    Flag.withDescription("The payload as JSON"),
-    Flag.withDefault("{}")
+    Flag.withDescription("The payload as JSON. Without it the task runs with what its application is set up for"),
+    Flag.optional
   ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Print the run as one line of JSON"), Flag.withDefault(false))
 }, (options) => Effect.flatMap(Effect.promise(() => import("./commands/run.ts")), ({ run }) => run(options))).pipe(

@@ -54,6 +54,7 @@ export type Web =
  */
 export interface NamedTask<out R> {
   readonly name: string
+  /** `undefined` as input means the payload that the application names for this, else an empty object. */
   readonly dispatch: (
     input: unknown,
     trigger: Trigger
@@ -73,10 +74,10 @@ export interface AppModule<Provides, E> {
   readonly schedules: ReadonlyArray<PeriodicTask<Provides | RunLog>>
   /** Its endpoints, below `/api/v1/<name>`. */
   readonly routes: Layer.Layer<never, E, Provides | Web>
-  /** Brings its gauges up to date; called before every answer of `/metrics`. */
-  readonly refreshMetrics: Effect.Effect<void, never, Provides>
-  /** Directory of its built page, with `index.html` and `assets/`. */
-  readonly page: string
+  /** Brings its gauges up to date; called before every answer of `/metrics`. Defaults to nothing. */
+  readonly refreshMetrics?: Effect.Effect<void, never, Provides> | undefined
+  /** Directory of its built page, with `index.html` and `assets/`. Defaults to none: `/` is not found. */
+  readonly page?: string | undefined
 }
 
 /**
@@ -85,9 +86,18 @@ export interface AppModule<Provides, E> {
  * @category constructors
  */
 export const task = <Name extends string, P extends Task.Storable, S extends Task.Storable, E extends Task.Storable>(
-  task: Task.Task<Name, P, S, E>
+  task: Task.Task<Name, P, S, E>,
+  options?: {
+    /** What a start without input means. Defaults to none: such a start is one with an empty object. */
+    readonly payload?: P["Type"] | undefined
+  }
 ): NamedTask<Task.Handler<Name> | RunLog> => ({
   name: task.name,
   dispatch: (input, trigger) =>
-    Effect.flatMap(Task.decodePayload(task, input), (payload) => Dispatch.here(task, payload, trigger))
+    Effect.flatMap(
+      input === undefined && options?.payload !== undefined
+        ? Effect.succeed(options.payload)
+        : Task.decodePayload(task, input ?? {}),
+      (payload) => Dispatch.here(task, payload, trigger)
+    )
 })

@@ -82,8 +82,8 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     app.routes,
     Health.layer,
     NotFound.layer,
-    Metrics.layer(app.refreshMetrics),
-    Page.layer(app.page)
+    Metrics.layer(app.refreshMetrics ?? Effect.void),
+    app.page === undefined ? Layer.empty : Page.layer(app.page)
   ).pipe(
     Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
     Layer.provide([Page.layerSecurityHeaders, HostGuard.layer])

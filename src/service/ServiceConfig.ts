@@ -3,31 +3,15 @@
  *
  * A value that is not valid never becomes a default in silence: it is named with what it should be, and nothing starts.
  */
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Timetable from "../schedule/Timetable.ts"
-
-/**
- * One or more values are not valid. Nothing was started.
- *
- * @category errors
- */
-export class ConfigInvalid extends Schema.TaggedError<ConfigInvalid>()("ConfigInvalid", {
-  /** One sentence per value: which variable, which value, what it should be. Secrets are never shown. */
-  problems: Schema.Array(Schema.String)
-}) {
-  override get message() {
-    return this.problems.join("\n")
-  }
-}
+import * as Setting from "./Setting.ts"
 
 /**
  * @category services
@@ -41,13 +25,14 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   readonly databaseUrl: Redacted.Redacted | undefined
   /** `OSTINATO_DATA_DIR`: where the service keeps its own files. Defaults to `.ostinato`. */
   readonly directory: string
-  /** `OSTINATO_REPOSITORY`: the clone that Insights looks at. Defaults to the directory the service was started in. */
-  readonly repository: string
-  /** `TASK_SCHEDULER_INTERVAL`. Defaults to `2 weeks`. */
+  /** `TASK_SCHEDULER_INTERVAL`: of an application's schedules; from 1 second to 100 years. Defaults to `2 weeks`. */
   readonly interval: Timetable.Timetable
   /** `TASK_SCHEDULER_ENABLED`. Defaults to `true`. */
   readonly schedulerEnabled: boolean
-  /** `OSTINATO_DRAIN_TIMEOUT`: how long work in flight may go on after a stop was asked for. Defaults to `25 seconds`. */
+  /**
+   * `OSTINATO_DRAIN_TIMEOUT`: how long work in flight may go on after a stop was asked for; from 0 to 1 hour. Defaults to
+   * `25 seconds`.
+   */
   readonly drain: Duration.Duration
   /** `LOG_LEVEL`. Defaults to `info`. */
   readonly logLevel: LogLevel.LogLevel
@@ -55,33 +40,42 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   readonly logFormat: "auto" | "pretty" | "json" | "logfmt"
 }>()("ostinato/service/ServiceConfig") {}
 
-type Read<A> = Result.Result<A, string>
-
-const variable = (
-  name: string,
-  ...aliases: ReadonlyArray<string>
-): Effect.Effect<{ name: string; value: string } | undefined> =>
-  Effect.gen(function*() {
-    for (const key of [name, ...aliases]) {
-      const found = yield* Effect.orElseSucceed(Config.option(Config.String(key)), () => Option.none<string>())
-      if (Option.isSome(found) && found.value.trim() !== "") return { name: key, value: found.value.trim() }
-      // set but empty is a slip where only a value makes sense, and unset elsewhere
-      if (Option.isSome(found) && strict.has(key)) return { name: key, value: "" }
-    }
-    return undefined
+/**
+ * Every variable of the service, to be read together with those of an application.
+ *
+ * @category constructors
+ */
+export const setting: Setting.Setting<ServiceConfig["Service"]> = Effect.suspend(() =>
+  Setting.struct<ServiceConfig["Service"]>({
+    host: Setting.make(["OSTINATO_HOST"], { default: "127.0.0.1", parse: loopback }),
+    port: Setting.make(["OSTINATO_PORT", "PORT"], { default: 7070, parse: port }),
+    databaseUrl: Setting.make(["DATABASE_URL"], { default: undefined, parse: postgresUrl }),
+    directory: Setting.make(["OSTINATO_DATA_DIR"], { default: ".ostinato", parse: Setting.text }),
+    interval: Setting.make(["TASK_SCHEDULER_INTERVAL"], {
+      default: Timetable.every("2 weeks"),
+      parse: interval,
+      emptyIsUnset: false
+    }),
+    schedulerEnabled: Setting.make(["TASK_SCHEDULER_ENABLED"], { default: true, parse: boolean }),
+    drain: Setting.make(["OSTINATO_DRAIN_TIMEOUT"], { default: Duration.seconds(25), parse: duration }),
+    logLevel: Setting.make(["LOG_LEVEL"], { default: "Info", parse: oneOf(levels) }),
+    logFormat: Setting.make(["LOG_FORMAT"], { default: "auto", parse: oneOf(formats) })
   })
+)
 
-const strict = new Set(["TASK_SCHEDULER_INTERVAL"])
+/**
+ * Reads and checks everything.
+ *
+ * @category constructors
+ */
+export const load: Effect.Effect<ServiceConfig["Service"], Setting.ConfigInvalid> = Setting.load(setting)
 
-const setting = <A>(
-  names: readonly [string, ...ReadonlyArray<string>],
-  fallback: A,
-  parse: (text: string) => Read<A>
-): Effect.Effect<Read<A>> =>
-  Effect.map(variable(...names), (found) =>
-    found === undefined
-      ? Result.succeed(fallback)
-      : Result.mapError(parse(found.value), (problem) => `${found.name}: ${problem}`))
+/**
+ * @category layers
+ */
+export const layer: Layer.Layer<ServiceConfig, Setting.ConfigInvalid> = Layer.effect(ServiceConfig, load)
+
+type Read<A> = Result.Result<A, string>
 
 const port = (text: string): Read<number> =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535
@@ -95,8 +89,29 @@ const boolean = (text: string): Read<boolean> =>
     ? Result.succeed(false)
     : Result.fail(`"${text}" is neither true nor false`)
 
+const year = 365.25 * 86_400_000
+
 const interval = (text: string): Read<Timetable.Timetable> =>
-  Result.mapError(Timetable.parse(text), (error) => error.message)
+  Result.flatMap(
+    Result.mapError(Timetable.parse(text), (error) => error.message),
+    (timetable) =>
+      timetable.everyMs < 1000
+        ? Result.fail(`"${text}" is too short: write 1 second or more`)
+        : timetable.everyMs > 100 * year
+        ? Result.fail(`"${text}" is too long: write 100 years (36525 days) or less`)
+        : Result.succeed(timetable)
+  )
+
+const zero = /^(0+( (millisecond|second|minute|hour)s?)?|PT0+[SMH])$/
+
+const duration = (text: string): Read<Duration.Duration> => {
+  const millis = zero.test(text) ? Result.succeed(0) : Result.map(Timetable.parse(text), ({ everyMs }) => everyMs)
+  return Result.isSuccess(millis) && millis.success <= 3_600_000
+    ? Result.succeed(Duration.millis(millis.success))
+    : Result.fail(
+      `"${text}" is no time from 0 to 1 hour: write seconds (25), words ("25 seconds", "2 minutes") or ISO-8601 (PT25S)`
+    )
+}
 
 const loopback = (text: string): Read<string> =>
   /^(localhost|127(\.\d{1,3}){3}|::1)$/.test(text)
@@ -128,37 +143,3 @@ const levels: Record<string, LogLevel.LogLevel> = {
 }
 
 const formats = { auto: "auto", pretty: "pretty", json: "json", logfmt: "logfmt" } as const
-
-const text = (value: string): Read<string> => Result.succeed(value)
-
-/**
- * Reads and checks everything.
- *
- * @category constructors
- */
-export const load: Effect.Effect<ServiceConfig["Service"], ConfigInvalid> = Effect.gen(function*() {
-  const read = yield* Effect.all({
-    host: setting(["OSTINATO_HOST"], "127.0.0.1", loopback),
-    port: setting(["OSTINATO_PORT", "PORT"], 7070, port),
-    databaseUrl: setting<Redacted.Redacted | undefined>(["DATABASE_URL"], undefined, postgresUrl),
-    directory: setting(["OSTINATO_DATA_DIR"], ".ostinato", text),
-    repository: setting(["OSTINATO_REPOSITORY"], ".", text),
-    interval: setting(["TASK_SCHEDULER_INTERVAL"], Timetable.every("2 weeks"), interval),
-    schedulerEnabled: setting(["TASK_SCHEDULER_ENABLED"], true, boolean),
-    drain: setting(
-      ["OSTINATO_DRAIN_TIMEOUT"],
-      Duration.seconds(25),
-      (value) => Result.map(interval(value), (timetable) => Duration.millis(timetable.everyMs))
-    ),
-    logLevel: setting<LogLevel.LogLevel>(["LOG_LEVEL"], "Info", oneOf(levels)),
-    logFormat: setting<ServiceConfig["Service"]["logFormat"]>(["LOG_FORMAT"], "auto", oneOf(formats))
-  })
-  const problems = Object.values<Read<unknown>>(read).flatMap((value) => Result.isFailure(value) ? [value.failure] : [])
-  if (problems.length > 0) return yield* new ConfigInvalid({ problems })
-  return yield* Effect.orDie(Effect.fromResult(Result.all(read)))
-})
-
-/**
- * @category layers
- */
-export const layer: Layer.Layer<ServiceConfig, ConfigInvalid> = Layer.effect(ServiceConfig, load)

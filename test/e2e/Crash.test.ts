@@ -50,7 +50,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("crash", (it) => {
       const after = yield* look(again.url)
       const [fresh, cut, kept] = after.runs
       assert.deepStrictEqual(after.runs.map(({ status }) => status), ["completed", "abandoned", "completed"])
-      assert.deepInclude(fresh?.trigger, { schedule: "insights.fortnightly" })
+      assert.deepInclude(fresh?.trigger, { schedule: `insights.fortnightly:${there.repository}` })
       assert.deepStrictEqual([cut?.id, cut?.failure, cut?.output], [before.runs[0]?.id, null, null])
       assert.deepStrictEqual(kept, before.runs[1])
       assert.deepStrictEqual(after.nextTicks, before.nextTicks)

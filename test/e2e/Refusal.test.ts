@@ -39,6 +39,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
         DATABASE_URL: "mysql://user:secret@127.0.0.1/x",
         TASK_SCHEDULER_ENABLED: "perhaps",
         OSTINATO_DRAIN_TIMEOUT: "soon",
+        OSTINATO_REPOSITORY: "https://user:secret@example.org/score.git",
         LOG_LEVEL: "loud",
         LOG_FORMAT: "xml"
       })
@@ -51,7 +52,8 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
         "TASK_SCHEDULER_ENABLED",
         "OSTINATO_DRAIN_TIMEOUT",
         "LOG_LEVEL",
-        "LOG_FORMAT"
+        "LOG_FORMAT",
+        "OSTINATO_REPOSITORY"
       ])
       assert.notInclude(stderr.join("\n"), "secret")
       assert.isFalse(touched)

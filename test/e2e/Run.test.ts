@@ -5,12 +5,15 @@ import * as Schema from "effect/Schema"
 import { hostname } from "node:os"
 import * as path from "node:path"
 import { TaskRun } from "../../src/core/TaskRun.ts"
+import * as GitFixture from "../fixtures/git/GitFixture.ts"
 import * as History from "./History.ts"
 import * as ServiceProcess from "./ServiceProcess.ts"
 
 const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
 
 const decodeRun = Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))
+
+const encodeInput = Schema.encodeEffect(Schema.fromJsonString(Schema.Struct({ repository: Schema.String })))
 
 const place = Effect.all({ data: ServiceProcess.dataDirectory, repository: History.repository })
 
@@ -51,6 +54,26 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.deepStrictEqual(printed.trigger, { kind: "cli", host: hostname(), pid: ran.pid })
       assert.deepInclude(printed.output, { commits: History.figures(there.repository).commits })
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
+    }))
+
+  it.effect("collects the repository that --input names; without it the one that it is set up for", () =>
+    Effect.gen(function*() {
+      const there = yield* place
+      const other = yield* GitFixture.smallRepository("other")
+      const env = ServiceProcess.at(there)
+      const collected = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+        const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json", ...args], { env })
+        assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
+        return (yield* decodeRun(ran.stdout)).output
+      })
+      const own = yield* collected()
+      assert.deepInclude(own, { repository: there.repository })
+      const input = yield* encodeInput({ repository: other.root })
+      const named = yield* collected("--input", input)
+      assert.deepInclude(named, { repository: other.root, commits: 1 })
+      const refused = yield* ServiceProcess.command(["run", "insights.sync", "--input", "{}"], { env })
+      assert.strictEqual(refused.code, 64, refused.stderr.join("\n"))
+      assert.include(refused.stderr.join("\n"), "repository")
     }))
 
   it.effect("ends with 143 and one readable line when SIGTERM interrupts it, and the run is recorded as interrupted", () =>

@@ -98,18 +98,19 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
 
     it.effect("S1.5 ran its task at the start in its own process, by its schedule, whose next tick is two weeks on", () =>
       Effect.gen(function*() {
-        const { service } = yield* Running
+        const { place, service } = yield* Running
+        const name = `insights.fortnightly:${place.repository}`
         const [run, ...others] = yield* items(`${service.url}/api/v1/runs`, TaskRun)
         assert.deepStrictEqual(others, [])
         assert.deepInclude(run, { task: "insights.sync", status: "completed", attempts: 1, pid: service.pid })
         assert.strictEqual(run?.host, hostname())
         const trigger = run?.trigger
         assert.ok(trigger !== undefined && "tick" in trigger)
-        assert.strictEqual(trigger.schedule, "insights.fortnightly")
+        assert.strictEqual(trigger.schedule, name)
         assert.deepStrictEqual(yield* ServiceProcess.getJson(`${service.url}/api/v1/runs/${run?.id}`, TaskRun), run)
 
         const [schedule] = yield* items(`${service.url}/api/v1/schedules`, Schedule)
-        assert.deepInclude(schedule, { name: "insights.fortnightly", task: "insights.sync", open: 0 })
+        assert.deepInclude(schedule, { name, task: "insights.sync", open: 0 })
         assert.isTrue(DateTime.Equivalence(schedule?.lastTick ?? DateTime.makeUnsafe(0), trigger.tick))
         // registered before the start run was decided, by the same clock
         const ahead = DateTime.toEpochMillis(schedule?.nextTick ?? trigger.tick) -

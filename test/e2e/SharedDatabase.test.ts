@@ -41,9 +41,14 @@ layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices
         const env = { DATABASE_URL: Redacted.value(server.url), TASK_SCHEDULER_INTERVAL: "1" }
         const first = yield* ServiceProcess.serve(there, { env: { ...env, PATH: gate.folder } })
         const git = yield* gate.reached
-        const second = yield* ServiceProcess.serve(there, { env })
+        // the same clone by another path
+        const link = `${there.data}-link`
+        fs.symlinkSync(there.repository, link)
+        const second = yield* ServiceProcess.serve({ ...there, repository: link }, { env })
         assert.isFalse(fs.existsSync(there.data))
-        yield* second.line("schedule insights.fortnightly skipped 1 tick(s): earlier work has not ended")
+        yield* second.line(
+          `schedule insights.fortnightly:${there.repository} skipped 1 tick(s): earlier work has not ended`
+        )
         assert.deepStrictEqual((yield* runs(second.url)).map(({ pid, status }) => [pid, status]), [[
           first.pid,
           "running"
@@ -57,6 +62,40 @@ layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices
         assert.deepStrictEqual(yield* second.ended, { code: 0, signal: null })
         const all = ticks(yield* runs(first.url))
         assert.deepStrictEqual(Array.from(new Set(all)), all)
+      }))
+
+    it.effect("two services with two repositories on one database: each collects its own, whatever the other does", () =>
+      Effect.gen(function*() {
+        const server = yield* EmbeddedPostgres
+        const place = Effect.gen(function*() {
+          return { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+        })
+        const [here, there] = [yield* place, yield* place]
+        const gate = yield* ServiceProcess.gate()
+        const env = { DATABASE_URL: Redacted.value(server.url), TASK_SCHEDULER_INTERVAL: "1" }
+        const first = yield* ServiceProcess.serve(here, { env: { ...env, PATH: gate.folder } })
+        const git = yield* gate.reached
+        const second = yield* ServiceProcess.serve(there, { env })
+        yield* second.line("run completed")
+        yield* git.open
+        yield* first.line("run completed")
+        const all = yield* ServiceProcess.until(
+          runs(second.url),
+          (all) =>
+            [first, second].every(({ pid }) =>
+              all.filter((run) => run.pid === pid && run.status === "completed").length >= 2
+            )
+        )
+        for (const [{ pid }, { repository }] of [[first, here], [second, there]] as const) {
+          const own = all.filter((run) => run.pid === pid && run.status === "completed")
+          own.forEach(({ output, trigger }) => {
+            assert.deepInclude(output, { repository })
+            assert.deepInclude(trigger, { schedule: `insights.fortnightly:${repository}` })
+          })
+        }
+        const { items } = yield* ServiceProcess.getJson(`${first.url}/api/v1/insights/repositories`, Repositories)
+        const paths = items.map(({ path }) => path)
+        assert.includeMembers(paths, [here.repository, there.repository])
       }))
 
     it.effect("a service that is killed leaves a database that the next one serves, with a password nobody saw", () =>

@@ -73,19 +73,23 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
       assertGone(there.data)
     }))
 
-  it.effect("a run that never ends is interrupted after OSTINATO_DRAIN_TIMEOUT, its git killed although it ignores SIGTERM", () =>
-    Effect.gen(function*() {
-      const { git, service, there } = yield* held({ stubborn: true, env: { OSTINATO_DRAIN_TIMEOUT: "1" } })
-      assert.isTrue(ServiceProcess.isAlive(git.pid))
-      yield* service.signal("SIGTERM")
-      assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
-      yield* service.line("stopped with work cut short: interrupted [insights.fortnightly], abandoned []")
-      assert.isFalse(ServiceProcess.isAlive(git.pid))
-      assertGone(there.data)
-      const [run, ...others] = yield* later(there)
-      assert.deepStrictEqual([run?.status, run?.failure?.kind, others], ["interrupted", "interruption", []])
-      yield* git.open
-    }))
+  it.effect.each(["0", "1"])(
+    "a run that never ends is interrupted after OSTINATO_DRAIN_TIMEOUT=%s, its git killed although it ignores SIGTERM",
+    (drain) =>
+      Effect.gen(function*() {
+        const { git, service, there } = yield* held({ stubborn: true, env: { OSTINATO_DRAIN_TIMEOUT: drain } })
+        assert.isTrue(ServiceProcess.isAlive(git.pid))
+        yield* service.signal("SIGTERM")
+        assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
+        const name = `insights.fortnightly:${there.repository}`
+        yield* service.line(`stopped with work cut short: interrupted [${name}], abandoned []`)
+        assert.isFalse(ServiceProcess.isAlive(git.pid))
+        assertGone(there.data)
+        const [run, ...others] = yield* later(there)
+        assert.deepStrictEqual([run?.status, run?.failure?.kind, others], ["interrupted", "interruption", []])
+        yield* git.open
+      })
+  )
 
   it.effect("S1.3 a second SIGTERM, more than a second after the first, ends the process with 143 at once", () =>
     Effect.gen(function*() {

@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { inspect } from "node:util"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
+import * as Setting from "ostinato/service/Setting"
+import * as InsightsConfig from "../../src/apps/insights/InsightsConfig.ts"
 
 const load = (env: Record<string, string>) =>
   Effect.provide(
@@ -19,8 +21,8 @@ describe("ServiceConfig", () => {
     Effect.gen(function*() {
       const config = yield* load({})
       assert.deepStrictEqual(
-        [config.host, config.port, config.directory, config.repository, config.databaseUrl],
-        ["127.0.0.1", 7070, ".ostinato", ".", undefined]
+        [config.host, config.port, config.directory, config.databaseUrl],
+        ["127.0.0.1", 7070, ".ostinato", undefined]
       )
       assert.strictEqual(config.interval.everyMs, 1_209_600_000)
       assert.strictEqual(Duration.toSeconds(config.drain), 25)
@@ -46,6 +48,46 @@ describe("ServiceConfig", () => {
       ))
   }
 
+  for (
+    const [value, millis] of [
+      ["0", 0],
+      ["0 seconds", 0],
+      ["PT0S", 0],
+      ["1", 1000],
+      ["250 milliseconds", 250],
+      ["2 minutes", 120_000],
+      ["PT1H", 3_600_000]
+    ] as const
+  ) {
+    it.effect(`reads OSTINATO_DRAIN_TIMEOUT=${value}`, () =>
+      Effect.map(
+        load({ OSTINATO_DRAIN_TIMEOUT: value }),
+        ({ drain }) => assert.strictEqual(Duration.toMillis(drain), millis)
+      ))
+  }
+
+  for (
+    const [value, says] of [
+      ["999 milliseconds", "is too short: write 1 second or more"],
+      ["PT0.5S", "is too short: write 1 second or more"],
+      ["36526 days", "is too long: write 100 years (36525 days) or less"],
+      ["999999999999", "is too long"]
+    ] as const
+  ) {
+    it.effect(`refuses TASK_SCHEDULER_INTERVAL=${value}, because it ${says.slice(0, 11)}`, () =>
+      Effect.gen(function*() {
+        const [problem] = yield* problems({ TASK_SCHEDULER_INTERVAL: value })
+        assert.isTrue(problem?.startsWith(`TASK_SCHEDULER_INTERVAL: "${value}" ${says}`), problem)
+      }))
+  }
+
+  it.effect("takes an interval of 1 second and of 100 years", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* load({ TASK_SCHEDULER_INTERVAL: "1 second" })).interval.everyMs, 1000)
+      const longest = yield* load({ TASK_SCHEDULER_INTERVAL: "36525 days" })
+      assert.strictEqual(longest.interval.everyMs, 36_525 * 86_400_000)
+    }))
+
   const wrong: ReadonlyArray<readonly [name: string, value: string]> = [
     ["OSTINATO_PORT", "65536"],
     ["OSTINATO_PORT", "-1"],
@@ -56,6 +98,8 @@ describe("ServiceConfig", () => {
     ["TASK_SCHEDULER_ENABLED", "perhaps"],
     ["TASK_SCHEDULER_INTERVAL", ""],
     ["OSTINATO_DRAIN_TIMEOUT", "soon"],
+    ["OSTINATO_DRAIN_TIMEOUT", "-1"],
+    ["OSTINATO_DRAIN_TIMEOUT", "3601"],
     ["LOG_LEVEL", "loud"],
     ["LOG_FORMAT", "xml"],
     ["DATABASE_URL", "mysql://root:hunter2@localhost/x"]
@@ -74,6 +118,21 @@ describe("ServiceConfig", () => {
     Effect.gen(function*() {
       const told = yield* problems(Object.fromEntries([...wrong].reverse()))
       assert.strictEqual(told.length, 8)
+    }))
+
+  it.effect("tells problems of an application together with its own", () =>
+    Effect.gen(function*() {
+      const setting = Setting.struct({ service: ServiceConfig.setting, insights: InsightsConfig.setting })
+      const env = { LOG_LEVEL: "loud", OSTINATO_PORT: "x", OSTINATO_REPOSITORY: "https://me:hunter2@example.org/x.git" }
+      const error = yield* Effect.flip(Effect.provide(
+        Setting.load(setting),
+        ConfigProvider.layer(ConfigProvider.fromEnvRecord(env, { preserveEmptyStrings: true }))
+      ))
+      assert.deepStrictEqual(
+        error.problems.map((problem) => /^\w+/.exec(problem)?.[0]),
+        ["OSTINATO_PORT", "LOG_LEVEL", "OSTINATO_REPOSITORY"]
+      )
+      assert.notInclude(error.message, "hunter2")
     }))
 
   it.effect("keeps a database URL out of sight", () =>

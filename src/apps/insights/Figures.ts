@@ -9,12 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import type * as Statement from "effect/sql/Statement"
 import * as SqlFault from "ostinato/store/SqlFault"
 import * as StoredText from "ostinato/store/StoredText"
 import type { Repository } from "./Git.ts"
 import type { History } from "./GitHistory.ts"
-import { type Bucket, Contributor, Point, RepositoryFigures, type SeriesMetric } from "./InsightsApi.ts"
+import { type Bucket, Contributor, Point, RepositoryFigures, type SeriesMetric, SeriesTooLong } from "./InsightsApi.ts"
 
 /** The figures could not be read or written. */
 export class FiguresUnavailable extends Schema.TaggedError<FiguresUnavailable>()("FiguresUnavailable", {
@@ -25,24 +26,42 @@ export class FiguresUnavailable extends Schema.TaggedError<FiguresUnavailable>()
   }
 }
 
-/** The figures in the database. */
+/** What is stored does not have the form of figures. */
+export class FiguresInvalid extends Schema.TaggedError<FiguresInvalid>()("FiguresInvalid", {
+  detail: Schema.String
+}) {
+  override get message() {
+    return `the stored figures of Insights have an unknown form; collecting the repository again may mend them: ${this.detail}`
+  }
+}
+
+/** Why figures could not be read. */
+export type ReadError = FiguresUnavailable | FiguresInvalid
+
+/** The most buckets in one series. */
+export const seriesLimit = 20_000
+
+/** The figures in the database. An id that is no UUID names no repository. */
 export class Figures extends Context.Service<Figures, {
   readonly write: (repository: Repository, history: History) => Effect.Effect<void, FiguresUnavailable>
   /** By name. */
-  readonly list: Effect.Effect<ReadonlyArray<RepositoryFigures>, FiguresUnavailable>
+  readonly list: Effect.Effect<ReadonlyArray<RepositoryFigures>, ReadError>
   /** Null when there is none. */
-  readonly get: (id: string) => Effect.Effect<RepositoryFigures | null, FiguresUnavailable>
-  /** Oldest first, from the first to the last day of the history; buckets without commits have the value 0. */
+  readonly get: (id: string) => Effect.Effect<RepositoryFigures | null, ReadError>
+  /**
+   * Oldest first, from the first to the last day of the history; buckets without commits have the value 0. Fails with
+   * `SeriesTooLong` where that would be more than `seriesLimit`.
+   */
   readonly series: (
     id: string,
     metric: typeof SeriesMetric.Type,
     bucket: typeof Bucket.Type
-  ) => Effect.Effect<ReadonlyArray<typeof Point.Type>, FiguresUnavailable>
+  ) => Effect.Effect<ReadonlyArray<typeof Point.Type>, ReadError | SeriesTooLong>
   /** Most commits first. */
   readonly contributors: (
     id: string,
     limit: number
-  ) => Effect.Effect<ReadonlyArray<typeof Contributor.Type>, FiguresUnavailable>
+  ) => Effect.Effect<ReadonlyArray<typeof Contributor.Type>, ReadError>
 }>()("ostinato/apps/insights/Figures") {
   static readonly layer = Layer.effect(
     Figures,
@@ -91,12 +110,48 @@ export class Figures extends Context.Service<Figures, {
           GROUP BY d.day, a.id`
 
       const select = (where: Statement.Fragment) =>
-        Effect.flatMap(
+        read(
           sql`
             SELECT id::text, name, path, branch, head, commits::float8, contributors::float8, additions::float8,
-              deletions::float8, first_day::text AS "firstDay", last_day::text AS "lastDay", synced_at AS "syncedAt"
+              deletions::float8, to_char(first_day, 'YYYY-MM-DD') AS "firstDay",
+              to_char(last_day, 'YYYY-MM-DD') AS "lastDay", synced_at AS "syncedAt"
             FROM insights.repository WHERE ${where} ORDER BY name, path`,
           decodeRepositories
+        )
+
+      const series = (id: string, metric: typeof SeriesMetric.Type, bucket: typeof Bucket.Type) =>
+        read(
+          sql`
+            WITH b AS (
+              SELECT generate_series(date_trunc(${bucket}, first_day::timestamp), last_day::timestamp,
+                ${`1 ${bucket}`}::text::interval) AS at
+              FROM insights.repository WHERE id = ${id}::uuid LIMIT ${seriesLimit + 1}
+            ), d AS (
+              SELECT date_trunc(${bucket}, day::timestamp) AS at, sum(${sql(metric)}) AS value
+              FROM insights.commit_day WHERE repository_id = ${id}::uuid GROUP BY 1
+            )
+            SELECT to_char(b.at, 'YYYY-MM-DD') AS at, coalesce(d.value, 0)::float8 AS value
+            FROM b LEFT JOIN d ON d.at = b.at ORDER BY b.at`,
+          decodePoints
+        ).pipe(Effect.filterOrFail(
+          (points) => points.length <= seriesLimit,
+          () =>
+            new SeriesTooLong({
+              detail: `by ${bucket} the series has more than ${seriesLimit} values: ask for it by ${
+                bucket === "day" ? "week" : "month"
+              }`
+            })
+        ))
+
+      const contributors = (id: string, limit: number) =>
+        read(
+          sql`
+            SELECT a.name, sum(d.commits)::float8 AS commits, sum(d.additions)::float8 AS additions,
+              sum(d.deletions)::float8 AS deletions
+            FROM insights.commit_day d JOIN insights.author a ON a.id = d.author_id
+            WHERE d.repository_id = ${id}::uuid
+            GROUP BY a.id ORDER BY commits DESC, a.name LIMIT ${limit}`,
+          decodeContributors
         )
 
       return Figures.of({
@@ -108,47 +163,35 @@ export class Figures extends Context.Service<Figures, {
             yield* days(id, history)
           },
           sql.withTransaction,
-          attempt
+          Effect.mapError(unavailable)
         ),
-        list: attempt(select(sql`true`)),
-        // compared as text: an id that is no uuid names no repository
-        get: (id) => attempt(Effect.map(select(sql`id::text = ${StoredText.text(id)}`), (rows) => rows[0] ?? null)),
-        series: (id, metric, bucket) =>
-          attempt(Effect.flatMap(
-            sql`
-              SELECT b.at::date::text AS at, coalesce(sum(${sql(`d.${metric}`)}), 0)::float8 AS value
-              FROM insights.repository r
-              CROSS JOIN generate_series(date_trunc(${bucket}, r.first_day::timestamp), r.last_day::timestamp,
-                ${`1 ${bucket}`}::text::interval) AS b(at)
-              LEFT JOIN insights.commit_day d ON d.repository_id = r.id
-                AND d.day >= b.at AND d.day < b.at + ${`1 ${bucket}`}::text::interval
-              WHERE r.id::text = ${StoredText.text(id)}
-              GROUP BY b.at ORDER BY b.at`,
-            decodePoints
-          )),
-        contributors: (id, limit) =>
-          attempt(Effect.flatMap(
-            sql`
-              SELECT a.name, sum(d.commits)::float8 AS commits, sum(d.additions)::float8 AS additions,
-                sum(d.deletions)::float8 AS deletions
-              FROM insights.commit_day d JOIN insights.author a ON a.id = d.author_id
-              WHERE d.repository_id::text = ${StoredText.text(id)}
-              GROUP BY a.id ORDER BY commits DESC, a.name LIMIT ${limit}`,
-            decodeContributors
-          ))
+        list: select(sql`true`),
+        get: (id) =>
+          isId(id) ? Effect.map(select(sql`id = ${id}::uuid`), (rows) => rows[0] ?? null) : Effect.succeed(null),
+        series: (id, metric, bucket) => isId(id) ? series(id, metric, bucket) : Effect.succeed([]),
+        contributors: (id, limit) => isId(id) ? contributors(id, limit) : Effect.succeed([])
       })
     })
   )
 }
 
-const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
-  ...RepositoryFigures.fields,
-  syncedAt: Schema.DateTimeUtcFromDate
-})))
+const isId = Schema.is(Schema.String.check(Schema.isUUID()))
+
+const decoder = <S extends Schema.Codec<unknown, unknown>>(row: S) => {
+  const decode = Schema.decodeUnknownEffect(Schema.Array(row))
+  return (rows: ReadonlyArray<unknown>) =>
+    Effect.mapError(decode(rows), (error) => new FiguresInvalid({ detail: error.message }))
+}
+
+const decodeRows = decoder(Schema.Struct({ ...RepositoryFigures.fields, syncedAt: Schema.DateTimeUtcFromDate }))
 const decodeRepositories = (rows: ReadonlyArray<unknown>) =>
   Effect.map(decodeRows(rows), (rows) => rows.map((row) => new RepositoryFigures(row)))
-const decodePoints = Schema.decodeUnknownEffect(Schema.Array(Point))
-const decodeContributors = Schema.decodeUnknownEffect(Schema.Array(Contributor))
+const decodePoints = decoder(Point)
+const decodeContributors = decoder(Contributor)
 
-const attempt = <A, E extends { readonly message: string }, R>(work: Effect.Effect<A, E, R>) =>
-  Effect.mapError(work, (error) => new FiguresUnavailable({ detail: SqlFault.explain(error) }))
+const unavailable = (error: SqlError) => new FiguresUnavailable({ detail: SqlFault.explain(error) })
+
+const read = <A>(
+  rows: Effect.Effect<ReadonlyArray<unknown>, SqlError>,
+  decode: (rows: ReadonlyArray<unknown>) => Effect.Effect<A, FiguresInvalid>
+) => Effect.flatMap(Effect.mapError(rows, unavailable), decode)

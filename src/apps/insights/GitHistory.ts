@@ -3,9 +3,11 @@
  *
  * The figures are those of git itself, to the unit: commits are `git rev-list --count`, authors `git shortlog -sne`,
  * lines the sums of `git log --no-merges --numstat`, days `git log --date=format:%Y-%m-%d --format=%ad`. Merges count
- * as commits and add no lines. The pass starts at the commit that `Git.open` saw, so a fetch or a commit meanwhile
+ * as commits and add no lines. A date before 1970 or more than a year ahead, which only a wrong clock or a joke can
+ * have made, counts for the nearest day that is not, so that days still sum to commits. The pass starts at the commit that `Git.open` saw, so a fetch or a commit meanwhile
  * changes nothing. Memory grows with the number of (day, author) pairs, not with the size of the history.
  */
+import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Path from "effect/Path"
@@ -27,7 +29,10 @@ export interface Author {
 
 /** What one author did on one day. */
 export interface AuthorDay {
-  /** `YYYY-MM-DD`: the author date in the zone of the commit itself; 1970-01-01 when git cannot read the date. */
+  /**
+   * `YYYY-MM-DD`: the author date in the zone of the commit itself, at the earliest 1970-01-01, which also stands for a
+   * date that git cannot read, and at the latest a year after the day of the collection.
+   */
   readonly day: string
   /** Index into `authors` of the history. */
   readonly author: number
@@ -64,7 +69,7 @@ export const collect = Effect.fn("GitHistory.collect")(function*(
   repository: Repository,
   options?: CollectOptions
 ): Effect.fn.Return<History, GitError, ChildProcessSpawner | Path.Path> {
-  const tally = makeTally()
+  const tally = makeTally(DateTime.add(yield* DateTime.now, { years: 1 }))
   const reader = GitLog.reader(tally)
   const ending = yield* GitCommand.run(
     ["log", ...logOptions, "--end-of-options", repository.head, "--"],
@@ -93,7 +98,7 @@ const logOptions = [
   "--no-show-signature",
   "--no-notes",
   "--no-color",
-  "--date=format:%Y-%m-%d",
+  "--date=raw",
   `--format=${GitLog.format}`
 ]
 
@@ -111,7 +116,32 @@ interface Contributor {
   commits: number
 }
 
-const makeTally = () => {
+const dayMillis = 86_400_000
+
+// as git reckons it: seconds since 1970 and an offset in hours and minutes; git itself cannot format all of them
+const dayNumber = (raw: string): number => {
+  const match = /^(\d+) ([+-]\d*?)(\d{1,2})$/.exec(raw)
+  if (match === null) return 0
+  const [, seconds, hours = "", minutes] = match
+  const offset = Math.abs(Number(`${hours}0`)) * 6 + Number(minutes)
+  return Math.floor((Number(seconds) + (hours.startsWith("-") ? -offset : offset) * 60) / 86_400)
+}
+
+// days repeat, so each is made once
+const makeDays = (latest: number) => {
+  const known = new Map<number, string>()
+  return (raw: string): string => {
+    const number = Math.min(latest, Math.max(0, dayNumber(raw)))
+    const found = known.get(number)
+    if (found !== undefined) return found
+    const day = DateTime.formatIsoDateUtc(DateTime.makeUnsafe(number * dayMillis))
+    known.set(number, day)
+    return day
+  }
+}
+
+const makeTally = (latest: DateTime.Utc) => {
+  const dayOf = makeDays(Math.floor(DateTime.toEpochMillis(latest) / dayMillis))
   const contributors = new Map<string, Contributor>()
   const total = { commits: 0, additions: 0, deletions: 0 }
   let current: Counts = total
@@ -126,8 +156,8 @@ const makeTally = () => {
   }
 
   const visitor: GitLog.Visitor = {
-    commit: (readDay, name, email) => {
-      const day = readDay === "" ? "1970-01-01" : readDay
+    commit: (date, name, email) => {
+      const day = dayOf(date)
       const contributor = contributorOf(name, email)
       current = contributor.days.get(day) ?? { commits: 0, additions: 0, deletions: 0 }
       contributor.days.set(day, current)

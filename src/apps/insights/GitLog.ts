@@ -11,8 +11,8 @@ export const format = "commit %ad%x00%aN%x00%aE"
 
 /** Called in the order of the stream. */
 export interface Visitor {
-  /** A commit begins. Name and e-mail are byte strings: one character, U+0000 to U+00FF, for each byte. */
-  readonly commit: (day: string, name: string, email: string) => void
+  /** A commit begins. The date is as `--date` asked for. Name and e-mail are byte strings: one character, U+0000 to U+00FF, for each byte. */
+  readonly commit: (date: string, name: string, email: string) => void
   /** Lines of one file of the commit that began last; binary files count 0. */
   readonly lines: (additions: number, deletions: number) => void
 }
@@ -28,9 +28,9 @@ export interface Reader {
 export const reader = (visitor: Visitor): Reader => {
   let held = empty
   let well = true
-  let state: "day" | "name" | "email" | "files" = "day"
+  let state: "date" | "name" | "email" | "files" = "date"
   let pathsToSkip = 0
-  let day = ""
+  let date = ""
   let name = ""
 
   const onFile = (field: Uint8Array): void => {
@@ -70,13 +70,13 @@ export const reader = (visitor: Visitor): Reader => {
         state = "email"
         return
       case "email":
-        visitor.commit(day, name, byteString(whole))
+        visitor.commit(date, name, byteString(whole))
         state = "files"
         return
       default:
         if (field.length === 0) return
         if (field[0] !== letterC) return state === "files" ? onFile(field) : void (well = false)
-        day = byteString(field.subarray("commit ".length))
+        date = byteString(field.subarray("commit ".length))
         state = "name"
     }
   }
@@ -94,7 +94,7 @@ export const reader = (visitor: Visitor): Reader => {
     end: () => {
       if (held.length > 0) onField(held)
       held = empty
-      return well && pathsToSkip === 0 && (state === "files" || state === "day")
+      return well && pathsToSkip === 0 && (state === "files" || state === "date")
     }
   }
 }

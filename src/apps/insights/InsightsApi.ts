@@ -16,6 +16,20 @@ export class RepositoryNotFound extends HttpApiError.Problem<RepositoryNotFound>
   title: "There is no such repository"
 }) {}
 
+/** The series has more values than one answer may hold. */
+export class SeriesTooLong extends HttpApiError.Problem<SeriesTooLong>()("SeriesTooLong", {
+  type: "urn:ostinato:insights:series-too-long",
+  status: 422,
+  title: "The series is too long: choose a wider bucket"
+}) {}
+
+/** What is stored does not have the form of figures; the log says more. */
+export class FiguresUnreadable extends HttpApiError.Problem<FiguresUnreadable>()("FiguresUnreadable", {
+  type: "urn:ostinato:insights:figures-unreadable",
+  status: 500,
+  title: "The stored figures have an unknown form: the log of the service says more"
+}) {}
+
 /** A day of the calendar, `YYYY-MM-DD`. */
 export const Day = Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/))
 
@@ -58,20 +72,21 @@ export const SeriesMetric = Schema.Literals(["commits", "additions", "deletions"
 export const Bucket = Schema.Literals(["day", "week", "month"])
 
 const params = { id: Schema.String }
-const error = [RepositoryNotFound, AdminApi.StoreUnavailable] as const
+const unread = [AdminApi.StoreUnavailable, FiguresUnreadable] as const
+const error = [RepositoryNotFound, ...unread] as const
 
 /** Repositories and what is known of them. */
 export class Repositories extends HttpApiGroup.make("repositories").add(
   HttpApiEndpoint.get("list", "/repositories", {
     success: Schema.Struct({ items: Schema.Array(RepositoryFigures) }),
-    error: AdminApi.StoreUnavailable
+    error: unread
   }),
   HttpApiEndpoint.get("get", "/repositories/:id", { params, success: RepositoryFigures, error }),
   HttpApiEndpoint.get("series", "/repositories/:id/series", {
     params,
     query: { metric: SeriesMetric, bucket: Schema.optional(Bucket) },
     success: Schema.Struct({ items: Schema.Array(Point) }),
-    error
+    error: [...error, SeriesTooLong]
   }),
   HttpApiEndpoint.get("contributors", "/repositories/:id/contributors", {
     params,

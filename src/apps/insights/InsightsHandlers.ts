@@ -5,11 +5,14 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as AdminApi from "ostinato/service/AdminApi"
-import { Figures, type FiguresUnavailable } from "./Figures.ts"
-import { InsightsApi, RepositoryNotFound } from "./InsightsApi.ts"
+import { Figures, type FiguresInvalid, type FiguresUnavailable } from "./Figures.ts"
+import { FiguresUnreadable, InsightsApi, RepositoryNotFound } from "./InsightsApi.ts"
 
-const unavailable = (error: FiguresUnavailable) =>
-  Effect.andThen(Effect.logWarning(error.message), new AdminApi.StoreUnavailable({}))
+const told = {
+  FiguresUnavailable: (error: FiguresUnavailable) =>
+    Effect.andThen(Effect.logWarning(error.message), new AdminApi.StoreUnavailable({})),
+  FiguresInvalid: (error: FiguresInvalid) => Effect.andThen(Effect.logError(error.message), new FiguresUnreadable({}))
+}
 
 const RepositoriesLive = HttpApiBuilder.group(
   InsightsApi,
@@ -18,28 +21,26 @@ const RepositoriesLive = HttpApiBuilder.group(
     const figures = yield* Figures
     const found = (id: string) =>
       figures.get(id).pipe(
-        Effect.catchTag("FiguresUnavailable", unavailable),
         Effect.filterOrFail(
           (repository) => repository !== null,
           () => new RepositoryNotFound({ detail: `no repository has the id "${id}"` })
         )
       )
     return handlers.handleAll({
-      list: () =>
-        figures.list.pipe(Effect.map((items) => ({ items })), Effect.catchTag("FiguresUnavailable", unavailable)),
-      get: ({ params }) => found(params.id),
+      list: () => figures.list.pipe(Effect.map((items) => ({ items })), Effect.catchTags(told)),
+      get: ({ params }) => found(params.id).pipe(Effect.catchTags(told)),
       series: ({ params, query }) =>
-        Effect.flatMap(found(params.id), ({ id }) =>
-          figures.series(id, query.metric, query.bucket ?? "day").pipe(
-            Effect.map((items) => ({ items })),
-            Effect.catchTag("FiguresUnavailable", unavailable)
-          )),
+        found(params.id).pipe(
+          Effect.flatMap(({ id }) => figures.series(id, query.metric, query.bucket ?? "day")),
+          Effect.map((items) => ({ items })),
+          Effect.catchTags(told)
+        ),
       contributors: ({ params, query }) =>
-        Effect.flatMap(found(params.id), ({ id }) =>
-          figures.contributors(id, query.limit ?? 50).pipe(
-            Effect.map((items) => ({ items })),
-            Effect.catchTag("FiguresUnavailable", unavailable)
-          ))
+        found(params.id).pipe(
+          Effect.flatMap(({ id }) => figures.contributors(id, query.limit ?? 50)),
+          Effect.map((items) => ({ items })),
+          Effect.catchTags(told)
+        )
     })
   })
 )

@@ -21,4 +21,4 @@ export const refresh: Effect.Effect<void, never, Figures> = Effect.gen(function*
       yield* Metric.update(gauge, repository[figure])
     }
   }
-}).pipe(Effect.catchTag("FiguresUnavailable", (error) => Effect.logWarning(error.message)))
+}).pipe(Effect.catchTag(["FiguresUnavailable", "FiguresInvalid"], (error) => Effect.logWarning(error.message)))

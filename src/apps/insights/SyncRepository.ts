@@ -1,9 +1,8 @@
 /**
- * The task that brings the figures of the repository up to date: `insights.sync`.
+ * The task that brings the figures of a repository up to date: `insights.sync`.
  *
  * It may run twice: the same history gives the same rows.
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Task } from "ostinato"
@@ -12,13 +11,12 @@ import * as Git from "./Git.ts"
 import { GitError } from "./GitError.ts"
 import * as GitHistory from "./GitHistory.ts"
 
-/** Where the clone is that Insights looks at. */
-export class Source extends Context.Service<Source, { readonly path: string }>()(
-  "ostinato/apps/insights/SyncRepository/Source"
-) {}
-
 /** The contract. */
 export const SyncRepository = Task.make("insights.sync", {
+  payload: {
+    /** Path of a local clone. */
+    repository: Schema.String
+  },
   success: Schema.Struct({
     repository: Schema.String,
     head: Schema.String,
@@ -31,8 +29,7 @@ export const SyncRepository = Task.make("insights.sync", {
 
 /** The handler. */
 export const SyncRepositoryLive = SyncRepository.toLayer(
-  Effect.fn("insights.sync")(function*() {
-    const { path } = yield* Source
+  Effect.fn("insights.sync")(function*({ repository: path }) {
     const figures = yield* Figures
     const repository = yield* Git.open(path)
     const history = yield* GitHistory.collect(repository)

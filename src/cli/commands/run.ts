@@ -5,6 +5,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hostname } from "node:os"
 import { pid } from "node:process"
@@ -13,6 +14,7 @@ import { TaskRun } from "ostinato/core/TaskRun"
 import * as Service from "ostinato/service/Service"
 import { ServiceConfig } from "ostinato/service/ServiceConfig"
 import * as Insights from "../../apps/insights/Insights.ts"
+import { InsightsConfig } from "../../apps/insights/InsightsConfig.ts"
 import { UsageError } from "../UsageError.ts"
 
 /** The run came to its end, and the task had failed. */
@@ -29,21 +31,17 @@ export class TaskFailed extends Schema.TaggedError<TaskFailed>()("TaskFailed", {
 /** Runs a task by name. Prints the run: one sentence, or with `json` the whole of it on one line. */
 export const run = Effect.fn("cli.run")(function*(options: {
   readonly task: string
-  readonly input: string
+  readonly input: Option.Option<string>
   readonly json: boolean
 }) {
-  const config = yield* ServiceConfig
-  const app = Insights.make({ repository: config.repository, timetable: config.interval })
+  const app = yield* Insights.make({ ...yield* InsightsConfig, timetable: (yield* ServiceConfig).interval })
   const task = app.tasks.find((task) => task.name === options.task)
   if (task === undefined) {
     return yield* new UsageError({
       detail: `there is no task "${options.task}". Tasks: ${app.tasks.map((task) => task.name).join(", ")}`
     })
   }
-  const input = yield* Effect.mapError(
-    Schema.decodeEffect(Schema.fromJsonString(Schema.Unknown))(options.input),
-    () => new UsageError({ detail: `--input is not JSON: ${options.input}` })
-  )
+  const input = Option.isNone(options.input) ? undefined : yield* readInput(options.input.value)
   const ended = Effect.gen(function*() {
     const log = yield* RunLog
     const ref = yield* task.dispatch(input, { kind: "cli", host: hostname(), pid })
@@ -66,5 +64,11 @@ export const run = Effect.fn("cli.run")(function*(options: {
     (context) => Effect.provideContext(ended, context)
   )).pipe(Effect.onInterrupt(() => Console.error(`ostinato: ${options.task} was interrupted before its end`)))
 })
+
+const readInput = (input: string) =>
+  Effect.mapError(
+    Schema.decodeEffect(Schema.fromJsonString(Schema.Unknown))(input),
+    () => new UsageError({ detail: `--input is not JSON: ${input}` })
+  )
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))

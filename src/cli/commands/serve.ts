@@ -10,13 +10,13 @@ import * as Service from "ostinato/service/Service"
 import { ServiceConfig } from "ostinato/service/ServiceConfig"
 import { Database } from "ostinato/store/Database"
 import * as Insights from "../../apps/insights/Insights.ts"
+import { InsightsConfig } from "../../apps/insights/InsightsConfig.ts"
 import * as Signals from "../Signals.ts"
 
 /** Runs until it is interrupted, or until an embedded server is lost. */
 export const serve = Effect.gen(function*() {
   yield* Signals.stopIsSuccess
-  const config = yield* ServiceConfig
-  const app = Insights.make({ repository: config.repository, timetable: config.interval })
+  const app = yield* Insights.make({ ...yield* InsightsConfig, timetable: (yield* ServiceConfig).interval })
   const ready = Effect.gen(function*() {
     const database = yield* Database
     const server = yield* HttpServer.HttpServer

@@ -135,6 +135,68 @@ layer(Layer.provideMerge(Figures.layer, TestDatabase.layer(migrations)), { exclu
         assert.deepStrictEqual(week, [{ at: "2026-01-01", value: 6 }])
       }))
 
+    it.effect("finds a repository by its id in upper case, and none by what is no UUID", () =>
+      Effect.gen(function*() {
+        const figures = yield* Figures
+        yield* figures.write(repository("/found"), history)
+        const found = yield* only("/found")
+        const upper = found.id.toUpperCase()
+        assert.notStrictEqual(upper, found.id)
+        assert.deepStrictEqual(yield* figures.get(upper), found)
+        assert.strictEqual((yield* figures.series(upper, "commits", "month")).length, 1)
+        assert.strictEqual((yield* figures.contributors(upper, 1)).length, 1)
+        for (const id of ["none", "", "\u0000", `${found.id}0`, `{${found.id}}`]) {
+          assert.isNull(yield* figures.get(id))
+          assert.deepStrictEqual(yield* figures.series(id, "commits", "day"), [])
+          assert.deepStrictEqual(yield* figures.contributors(id, 1), [])
+        }
+      }))
+
+    it.effect("reads days whatever DateStyle the server has", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const figures = yield* Figures
+        yield* figures.write(repository("/style"), history)
+        const before = yield* only("/style")
+        yield* sql.withTransaction(Effect.gen(function*() {
+          yield* sql`SET LOCAL datestyle = 'German'`
+          assert.deepStrictEqual(yield* only("/style"), before)
+          assert.strictEqual((yield* figures.series(before.id, "commits", "day"))[0]?.at, "2026-01-05")
+        }))
+      }))
+
+    it.effect("refuses a series of more than 20,000 values and says which bucket to ask for", () =>
+      Effect.gen(function*() {
+        const figures = yield* Figures
+        const [day] = history.days
+        assert.isDefined(day)
+        const series = Effect.fnUntraced(function*(first: string, bucket: "day" | "week") {
+          yield* figures.write(repository("/long"), {
+            ...history,
+            days: [{ ...day, day: first }, { ...day, day: "2026-01-05" }]
+          })
+          return yield* figures.series((yield* only("/long")).id, "commits", bucket)
+        })
+        assert.strictEqual((yield* series("1971-04-05", "day")).length, 20_000)
+        const error = yield* Effect.flip(series("1971-04-04", "day"))
+        assert.strictEqual(error._tag, "SeriesTooLong")
+        assert.include(error._tag === "SeriesTooLong" ? error.detail : "", "ask for it by week")
+        assert.isBelow((yield* series("1970-01-01", "week")).length, 3_000)
+      }))
+
+    it.effect("tells stored figures of an unknown form apart from a database that does not answer", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const figures = yield* Figures
+        yield* figures.write(repository("/damaged"), history)
+        const rollback = yield* Effect.flip(sql.withTransaction(Effect.gen(function*() {
+          yield* sql`UPDATE insights.repository SET last_day = '10000-01-01' WHERE path = '/damaged'`
+          return yield* figures.list
+        })))
+        assert.strictEqual(rollback._tag, "FiguresInvalid")
+        assert.include(rollback.message, "lastDay")
+      }))
+
     it.effect("replaces characters that are not text, and adds up what then looks alike", () =>
       Effect.gen(function*() {
         const figures = yield* Figures

@@ -1,5 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -43,7 +44,7 @@ const assertEqualsGit = Effect.fnUntraced(function*(root: string) {
   return history
 })
 
-layer(NodeServices.layer)("GitHistory", (it) => {
+layer(NodeServices.layer, { excludeTestServices: true })("GitHistory", (it) => {
   describe("collect", () => {
     it.effect("equals git for merges, renames, binary files, empty commits, several roots and odd names", () =>
       Effect.gen(function*() {
@@ -117,8 +118,32 @@ layer(NodeServices.layer)("GitHistory", (it) => {
         commit("plus", { date: "1709249400 +0530" })
         commit("minus", { date: "1709249400 -0800" })
         commit("far", { date: "1709249400 +1400" })
+        commit("odd", { date: "1709249400 -0330" })
         const history = yield* assertEqualsGit(root)
-        assert.deepStrictEqual(figures(history).days, { "2024-03-01": 2, "2024-02-29": 1 })
+        assert.deepStrictEqual(figures(history).days, { "2024-03-01": 2, "2024-02-29": 2 })
+      }))
+
+    it.effect("counts a date before 1970 or more than a year ahead on the nearest day, and keeps it in the totals", () =>
+      Effect.gen(function*() {
+        const { commit, root, write } = yield* GitFixture.repository()
+        for (const date of ["@253402300800 +0000", "@253370764800 +0000", "@0 -0800", "@1709249400 +0000"]) {
+          write("file", `${date}\n`)
+          commit(date, { date })
+        }
+        const ahead = DateTime.formatIsoDateUtc(DateTime.add(yield* DateTime.now, { days: 300 }))
+        commit("ahead", { date: `${ahead}T12:00:00 +0000` })
+        const before = yield* DateTime.now
+        const history = yield* collect(root)
+        const latest = history.days.at(-1)?.day ?? ""
+        assert.include(
+          [before, yield* DateTime.now].map((now) => DateTime.formatIsoDateUtc(DateTime.add(now, { years: 1 }))),
+          latest
+        )
+        const { days, ...totals } = figures(history)
+        // git cannot format all of these dates
+        const { days: _, ...expected } = GitFixture.oracle(root, history.head, "raw")
+        assert.deepStrictEqual(totals, expected)
+        assert.deepStrictEqual(days, { "1970-01-01": 1, "2024-02-29": 1, [ahead]: 1, [latest]: 2 })
       }))
 
     it.effect("applies the mailmap of a work tree, of a bare repository and of a linked work tree", () =>
