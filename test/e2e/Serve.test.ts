@@ -87,7 +87,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
         const value = (name: string, label: string) => samples.get(`${name}{${label}}`)
         assert.deepStrictEqual(
           ["commits", "contributors", "lines_added", "lines_deleted"].map((name) =>
-            value(`ostinato_insights_${name}`, `repository="score"`)
+            value(`ostinato_insights_${name}`, `repository="score",path="${place.repository}"`)
           ),
           [commits, contributors, additions, deletions]
         )

@@ -1,5 +1,5 @@
 /**
- * The figures of Insights as gauges, one series a repository.
+ * The figures of Insights as gauges, one series a repository, labelled with its name and its path.
  */
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -12,13 +12,30 @@ const gauges = {
   deletions: Metric.gauge("ostinato_insights_lines_deleted", { description: "Lines ever deleted, merges not counted" })
 }
 
-/** Sets the gauges to what the database holds. Without a database they keep their last values. */
+const figureNames = ["commits", "contributors", "additions", "deletions"] as const
+
+/**
+ * Sets the gauges to what the database holds and drops the series of repositories that it no longer holds. Two clones of
+ * one name differ in their path. Without a database everything keeps its last values.
+ */
 export const refresh: Effect.Effect<void, never, Figures> = Effect.gen(function*() {
   const figures = yield* Figures
-  for (const repository of yield* figures.list) {
-    for (const figure of ["commits", "contributors", "additions", "deletions"] as const) {
-      const gauge = Metric.withAttributes(gauges[figure], { repository: repository.name })
-      yield* Metric.update(gauge, repository[figure])
+  const repositories = yield* figures.list
+  for (const repository of repositories) {
+    for (const figure of figureNames) {
+      yield* Metric.update(series(figure, repository), repository[figure])
     }
   }
+  const paths = new Set(repositories.map(({ path }) => path))
+  for (const { attributes, id } of yield* Metric.snapshot) {
+    const figure = figureNames.find((name) => gauges[name].id === id)
+    const { path, repository: name } = attributes ?? {}
+    if (figure === undefined || path === undefined || name === undefined || paths.has(path)) continue
+    yield* Metric.remove(series(figure, { name, path }))
+  }
 }).pipe(Effect.catchTag(["FiguresUnavailable", "FiguresInvalid"], (error) => Effect.logWarning(error.message)))
+
+const series = (
+  figure: typeof figureNames[number],
+  { name, path }: { readonly name: string; readonly path: string }
+) => Metric.withAttributes(gauges[figure], { repository: name, path })

@@ -1,7 +1,8 @@
 /**
  * The task that brings the figures of a repository up to date: `insights.sync`.
  *
- * It may run twice: the same history gives the same rows.
+ * It may run twice: on one day, the same history gives the same rows. From day to day only commits that are dated more
+ * than a year ahead move: see `GitHistory`.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

@@ -10,7 +10,9 @@ import * as Schema from "effect/Schema"
 import { hostname } from "node:os"
 import { pid } from "node:process"
 import { RunLog } from "ostinato/core/RunLog"
+import * as TaskError from "ostinato/core/TaskError"
 import { TaskRun } from "ostinato/core/TaskRun"
+import type { NamedTask } from "ostinato/service/AppModule"
 import * as Service from "ostinato/service/Service"
 import { ServiceConfig } from "ostinato/service/ServiceConfig"
 import * as Insights from "../../apps/insights/Insights.ts"
@@ -42,27 +44,44 @@ export const run = Effect.fn("cli.run")(function*(options: {
     })
   }
   const input = Option.isNone(options.input) ? undefined : yield* readInput(options.input.value)
-  const ended = Effect.gen(function*() {
-    const log = yield* RunLog
-    const ref = yield* task.dispatch(input, { kind: "cli", host: hostname(), pid })
-    const exit = yield* Effect.exit(ref.await)
-    const run = yield* log.get(ref.id)
-    if (run !== null && options.json) yield* Console.log(yield* encode(run))
-    if (Exit.isFailure(exit)) {
-      return yield* new TaskFailed({
-        task: options.task,
-        runId: ref.id,
-        detail: run?.failure?.message ?? "its end was not recorded"
-      })
-    }
-    if (run !== null && !options.json) {
-      yield* Console.log(`${run.task} ${run.status} in ${Math.round(run.runMs ?? 0)} ms (run ${run.id})`)
-    }
-  })
   return yield* Effect.scoped(Effect.flatMap(
     Layer.build(Service.layerApp(app, { join: true })),
-    (context) => Effect.provideContext(ended, context)
+    (context) => Effect.provideContext(once(task, { input, json: options.json }), context)
   )).pipe(Effect.onInterrupt(() => Console.error(`ostinato: ${options.task} was interrupted before its end`)))
+})
+
+/**
+ * Runs a task and prints what came of it. The outcome of the task decides how this ends: a log of runs that cannot be
+ * read afterwards only shortens what is printed.
+ */
+export const once = Effect.fnUntraced(function*<R>(task: NamedTask<R>, options: {
+  readonly input: unknown
+  readonly json: boolean
+}) {
+  const log = yield* RunLog
+  const ref = yield* task.dispatch(options.input, { kind: "cli", host: hostname(), pid })
+  const exit = yield* Effect.exit(ref.await)
+  const run = yield* log.get(ref.id).pipe(
+    Effect.catchTag(
+      "RunLogUnavailable",
+      (error) =>
+        Effect.as(Effect.logWarning(`run ${ref.id} has ended and could not be read again: ${error.message}`), null)
+    )
+  )
+  if (options.json) {
+    const status = Exit.isSuccess(exit) ? "completed" : "failed"
+    yield* Console.log(yield* run === null ? encodeKnown({ id: ref.id, task: task.name, status }) : encode(run))
+  }
+  if (Exit.isFailure(exit)) {
+    const { message: detail } = run?.failure ?? TaskError.fromCause(exit.cause)
+    return yield* new TaskFailed({ task: task.name, runId: ref.id, detail })
+  }
+  if (options.json) return
+  yield* Console.log(
+    run === null
+      ? `${task.name} completed (run ${ref.id})`
+      : `${run.task} ${run.status} in ${Math.round(run.runMs ?? 0)} ms (run ${run.id})`
+  )
 })
 
 const readInput = (input: string) =>
@@ -72,3 +91,9 @@ const readInput = (input: string) =>
   )
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))
+
+const encodeKnown = Schema.encodeEffect(Schema.fromJsonString(Schema.Struct({
+  id: TaskRun.fields.id,
+  task: TaskRun.fields.task,
+  status: TaskRun.fields.status
+})))
