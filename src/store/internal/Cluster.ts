@@ -10,6 +10,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import { randomBytes } from "node:crypto"
+import * as RetryPolicy from "../../core/RetryPolicy.ts"
 import { DataDirectoryUnusable, DataDirectoryVersion, StartFailed } from "../EmbeddedPostgresError.ts"
 import { type Binaries, major } from "./Binaries.ts"
 import type { ClusterLocation } from "./ClusterLocation.ts"
@@ -108,16 +109,21 @@ const create = Effect.fnUntraced(function*({ binaries, directory, launch, locati
   )
 })
 
-// only the owner of the data directory gets here, so nobody is writing into a sibling that is still there
+// only the owner of the data directory gets here; an initdb that a killed owner left behind may write on for a moment
 const removeLeftovers = Effect.fnUntraced(function*(root: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const parent = path.dirname(root)
   const names = yield* Effect.orElseSucceed(fs.readDirectory(parent), () => [])
   const drafts = names.filter((name) => name.startsWith(`${path.basename(root)}.init-`))
-  yield* Effect.forEach(drafts, (name) => fs.remove(path.join(parent, name), { recursive: true, force: true }), {
-    discard: true
-  })
+  yield* Effect.forEach(
+    drafts,
+    (name) =>
+      Effect.retry(fs.remove(path.join(parent, name), { recursive: true, force: true }), {
+        schedule: RetryPolicy.patient("10 seconds")
+      }),
+    { discard: true }
+  )
 })
 
 const setAside = Effect.fnUntraced(function*(root: string) {
