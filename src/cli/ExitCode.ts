@@ -7,10 +7,9 @@ import * as Runtime from "effect/Runtime"
 
 // the codes that commands end with
 const ExitCode = {
-  ok: 0,
   /** The task, or the operation, failed. */
   failed: 1,
-  /** Something else holds what was asked for: the port, the data directory. */
+  /** Something else holds what was asked for: the port here, the data directory in its own error. */
   conflict: 4,
   /** The command line is wrong. */
   usage: 64,

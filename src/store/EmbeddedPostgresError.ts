@@ -147,6 +147,7 @@ export class EmbeddedPostgresError extends Schema.TaggedError<EmbeddedPostgresEr
     return this.reason.message
   }
   override get [Runtime.errorExitCode]() {
+    if (this.reason._tag === "DataDirectoryInUse") return 4
     return this.reason._tag === "StartFailed" || this.reason._tag === "ServerExited" ? 69 : 78
   }
 }

@@ -78,12 +78,13 @@ export const layer = (options?: {
       const until = sql.literal(`now() + interval '${Duration.toSeconds(LeaseTiming.duration)} seconds'`)
       const json = (value: Schema.Json | null) => value === null ? null : sql.json(StoredText.json(value))
 
-      const sweep = (all: boolean) =>
+      // what began before this server did cannot be alive where this process started it; a guest may have begun since
+      const sweep = (exclusive: boolean) =>
         attempt(
           "sweep",
           sql`
             UPDATE ostinato.run SET status = 'abandoned', finished_at = now(), lease_until = NULL
-            WHERE status = 'running' AND (${all}::boolean OR lease_until < now())
+            WHERE status = 'running' AND (lease_until < now() OR ${exclusive}::boolean AND started_at < pg_postmaster_start_time())
               AND NOT id = ANY(${Array.from(running)}::uuid[])`
         )
       const renew = Effect.suspend(() =>

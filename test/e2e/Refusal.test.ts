@@ -92,7 +92,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
       const there = yield* nowhere
       const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
       const second = yield* refuse(ServiceProcess.at(there))
-      assert.strictEqual(second.code, 78)
+      assert.strictEqual(second.code, 4)
       assert.deepStrictEqual(second.stderr, [
         `ostinato: the data directory ${there.data} is in use by process ${service.pid}: ` +
         "stop that process, or choose another data directory"

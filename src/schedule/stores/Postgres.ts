@@ -72,10 +72,12 @@ export const layer = (options?: {
       const leaseSeconds = Duration.toSeconds(LeaseTiming.duration)
       const until = sql.literal(`now() + interval '${leaseSeconds} seconds'`)
 
+      // without a name: what fired before this server started, which cannot be alive where this process started it
       const abandon = (name: string | null) =>
         sql`
           UPDATE ostinato.tick SET finished_at = now(), outcome = 'abandoned', detail = 'its lease ran out'
-          WHERE finished_at IS NULL AND (${name}::text IS NULL OR (schedule = ${name} AND lease_until < now()))`
+          WHERE finished_at IS NULL AND CASE WHEN ${name}::text IS NULL THEN fired_at < pg_postmaster_start_time()
+            ELSE schedule = ${name} AND lease_until < now() END`
       const select = (where: string | null) =>
         Effect.flatMap(
           sql`

@@ -64,10 +64,15 @@ layer(
       assert.deepStrictEqual(outcomes, [null, "skipped", "abandoned"])
     }))
 
-  it.effect("closes every open tick at once where this process started the server itself", () =>
+  it.effect("closes at once what fired before a server that this process started, and leaves alone what fired since", () =>
     Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
       yield* register("exclusive")
       assert.strictEqual((yield* advance("exclusive", true)).fired.length, 1)
+      assert.strictEqual((yield* elsewhere(advance("exclusive", true), { exclusive: true })).skipped, 1)
+      yield* sql`
+        UPDATE ostinato.tick SET fired_at = pg_postmaster_start_time() - interval '1 second'
+        WHERE schedule = 'exclusive'`
       assert.strictEqual((yield* elsewhere(advance("exclusive", true), { exclusive: true })).fired.length, 1)
     }))
 })

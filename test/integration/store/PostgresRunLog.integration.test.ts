@@ -50,10 +50,16 @@ layer(
       assert.strictEqual(yield* statusOf(id), "abandoned")
     }))
 
-  it.effect("closes every open run at once where this process started the server itself", () =>
+  it.effect("closes at once what began before a server that this process started, and leaves alone what began since", () =>
     Effect.gen(function*() {
-      const id = yield* begin
-      assert.strictEqual(yield* elsewhere(statusOf(id), { exclusive: true }), "abandoned")
+      const sql = yield* PgClient.PgClient
+      const before = yield* begin
+      const since = yield* begin
+      yield* sql`
+        UPDATE ostinato.run SET started_at = pg_postmaster_start_time() - interval '1 second' WHERE id = ${before}::uuid`
+      assert.strictEqual(yield* elsewhere(statusOf(before)), "running")
+      assert.strictEqual(yield* elsewhere(statusOf(before), { exclusive: true }), "abandoned")
+      assert.strictEqual(yield* elsewhere(statusOf(since), { exclusive: true }), "running")
     }))
 
   it.effect("refuses typed when the table is gone", () =>
