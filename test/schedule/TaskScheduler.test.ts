@@ -154,11 +154,14 @@ describe("TaskScheduler", () => {
         yield* start
         yield* TestClock.adjust("35 seconds")
         broken = false
-        yield* TestClock.adjust("15 seconds")
+        yield* TestClock.adjust("16 seconds")
         assert.strictEqual(yield* status, "running")
-        assert.strictEqual(starts.length, 2)
+        // the delay before a restart is jittered, so what was due is fired some seconds after the store is back
+        assert.isAbove(starts[0] ?? 0, 35)
+        assert.isBelow(starts[0] ?? 0, 45)
+        assert.strictEqual(Math.floor(starts.at(-1) ?? 0), 50)
       }).pipe(
-        Effect.provide(make({ every: Timetable.every("10 seconds") }, starts)),
+        Effect.provide(make({ every: Timetable.every("10 seconds", { anchor: "fixed" }) }, starts)),
         Effect.provide([flaky, MemoryRunLog.layer(), quiet])
       )
     })

@@ -81,7 +81,8 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
     return {
       fired: fired.sort(oldestFirst).map((tick) => ({ schedule: known.place.name, tick })),
       skipped: skipped.length,
-      wait: Duration.millis(Math.max(0, DateTime.toEpochMillis(advance.nextTick) - now)),
+      // whole milliseconds, rounded up: a clock between two of them would never reach the tick
+      wait: Duration.millis(Math.max(0, Math.ceil(DateTime.toEpochMillis(advance.nextTick) - now))),
       atOnce: advance.atOnce
     }
   }
