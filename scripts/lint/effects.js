@@ -59,6 +59,27 @@ export const noUnboundedQueue = rule("no-unbounded-queue", everywhere, (report) 
   }
 })
 
+/**
+ * S3.42: no lock is held while something else is waited for: whoever wants it next waits for that too, and an
+ * interruption in between leaves the state half changed. State is changed in one step (`Ref`, `Tx…`), or belongs to one
+ * fiber that is asked.
+ */
+export const noMutex = rule("no-mutex", everywhere, (report) => {
+  const message = "a lock held over an await: change the state in one step, or give it to one fiber"
+  const locks = new Set(["TxReentrantLock", "SynchronizedRef"])
+  return {
+    MemberExpression: (node) => {
+      if (locks.has(node.object.name)) report(node, message)
+    },
+    CallExpression: (node) => {
+      const { arguments: [permits], callee } = node
+      const isLock = callee.type === "MemberExpression" && callee.object.name === "Semaphore" &&
+        /^make(Unsafe)?$/.test(nameOf(callee)) && permits?.value === 1
+      if (isLock) report(node, message)
+    }
+  }
+})
+
 /** The driver's own flag calls an administrator's shutdown permanent, and a full disk too. */
 export const noIsRetryable = rule("no-is-retryable", everywhere, (report) => {
   const message = "isRetryable is wrong for outages: ask SqlFault.classify"

@@ -9,6 +9,9 @@ import * as Effect from "effect/Effect"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import { Journal } from "./internal/journal.ts"
+import { MemberPath } from "./internal/path.ts"
+import { RunContext } from "./RunContext.ts"
 
 /**
  * Captures what is there now.
@@ -21,6 +24,9 @@ export const make = <R>(): Effect.Effect<Context.Context<R>, never, R> =>
     // oxlint-disable typescript/no-unsafe-type-assertion -- as said
     const all = context as Context.Context<R | Scope.Scope | Tracer.ParentSpan>
     const own = Context.omit(
+      Journal,
+      MemberPath,
+      RunContext,
       Scope.Scope,
       Tracer.ParentSpan,
       References.CurrentLogAnnotations,

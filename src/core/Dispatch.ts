@@ -3,10 +3,10 @@
  * same whatever started the work and wherever it runs.
  */
 import * as Effect from "effect/Effect"
-import { execute } from "./internal/execute.ts"
+import { accept } from "./internal/execute.ts"
 import type { RunLog, RunLogUnavailable } from "./RunLog.ts"
-import type { Any, Handler, Storable, Task } from "./Task.ts"
-import type { TaskError } from "./TaskError.ts"
+import type { Any, Storable, Task } from "./Task.ts"
+import { type TaskError, TaskInterrupted } from "./TaskError.ts"
 import type { RunId, Trigger } from "./TaskRun.ts"
 
 /**
@@ -53,9 +53,17 @@ export interface Dispatch<T extends Any, out E, out R> {
  * await Effect.runPromise(Effect.provide(program, Live)) // => 42
  * ```
  */
-export const here = <Name extends string, P extends Storable, S extends Storable, E extends Storable>(
-  task: Task<Name, P, S, E>,
+export const here = <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
+  task: Task<Name, P, S, E, R>,
   payload: P["Type"],
   trigger: Trigger
-): Effect.Effect<RunRef<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | Handler<Name>> =>
-  Effect.map(execute(task, payload, trigger, "here"), ({ exit, id }) => ({ id, await: exit }))
+): Effect.Effect<RunRef<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { giveUp, id, run } = yield* restore(
+        accept(task, payload, trigger, { executor: "here", status: "running" })
+      )
+      const interrupted = new TaskInterrupted({ task: task.name, reason: null })
+      return { id, await: yield* Effect.onInterrupt(restore(run), () => giveUp(interrupted)) }
+    })
+  )

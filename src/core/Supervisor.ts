@@ -4,15 +4,16 @@
  *   running --failed or died--> restarting --delay over--> running
  *   restarting --no delay left--> failed
  *
- * Every end that was not asked for is reported: the first of a series with its full Cause, later ones in one line at
- * growing intervals. Whoever watches the health of the program sees each fiber's name, state and failures in a row.
- * Fibers end with the scope in which they were started.
+ * Every end that was not asked for is counted and reported with its full Cause; of a series that comes faster than one
+ * in 10 seconds, one each 10 seconds, with the number of those in between. Whoever watches the health of the program sees
+ * each fiber's name, state and failures in a row. Fibers end with the scope in which they were started.
  */
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { type Failure, fromCause } from "./TaskError.ts"
@@ -49,6 +50,14 @@ const forever = Schedule.min([Schedule.exponential("100 millis"), Schedule.space
 // a fiber that has run for this long has recovered
 const recovered = 60_000
 
+// the shortest time between two reports of one fiber
+const quiet = 10_000
+
+const failuresTotal = Metric.counter("ostinato_supervisor_failures_total", {
+  description: "Ends of long-running fibers that nobody asked for",
+  incremental: true
+})
+
 /**
  * @category layers
  */
@@ -59,6 +68,8 @@ export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
     start: (name, loop, options) => {
       let status: Status = { name, state: "running", failures: 0, lastFailure: null }
       let since = 0
+      let reportedAt = Number.NEGATIVE_INFINITY
+      let unreported = 0
       const set = (change: Partial<Status>) => {
         status = { ...status, ...change }
         fibers.set(name, status)
@@ -68,14 +79,23 @@ export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
         set({ state: "running" })
         return Effect.sandbox(loop)
       })
+      const told = (cause: Cause.Cause<unknown>, failures: number, now: number) =>
+        Effect.suspend(() => {
+          const between = unreported === 0 ? "" : `, ${unreported} of them unreported`
+          reportedAt = now
+          unreported = 0
+          return failures === 1
+            ? Effect.logError(`${name} stopped and will be restarted`, cause)
+            : Effect.logError(`${name} stopped ${failures} times in a row${between}`, cause)
+        })
       const ended = (cause: Cause.Cause<unknown>) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           const failures = now - since >= recovered ? 1 : status.failures + 1
           set({ state: "restarting", failures, lastFailure: fromCause(cause) })
-          if (failures === 1) return Effect.logError(`${name} stopped and will be restarted`, cause)
-          return isPowerOfTwo(failures)
-            ? Effect.logWarning(`${name} stopped ${failures} times in a row: ${status.lastFailure?.message}`)
-            : Effect.void
+          return Effect.andThen(
+            Metric.update(Metric.withAttributes(failuresTotal, { fiber: name }), 1),
+            now - reportedAt < quiet ? Effect.sync(() => void (unreported += 1)) : told(cause, failures, now)
+          )
         })
       return running.pipe(
         Effect.tapError(ended),
@@ -96,5 +116,3 @@ export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
     status: Effect.sync(() => Array.from(fibers.values()))
   })
 })
-
-const isPowerOfTwo = (n: number) => (n & (n - 1)) === 0

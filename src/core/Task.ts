@@ -2,8 +2,9 @@
  * A task: a named, typed unit of work, defined once.
  *
  * The contract (name, payload, success and error Schemas, timeout, retry) is a value that producers and workers share.
- * The handler is bound apart from it by a Layer, with the services that it needs. What starts a task and where it runs
- * are separate choices: see `Dispatch`.
+ * The handler is bound apart from it by a Layer, with the services that it needs. Tasks compose into tasks: in sequence,
+ * side by side, as a race or a fallback, and a composed task is started, retried and recorded like any other. What
+ * starts a task and where it runs are separate choices: see `Dispatch`.
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -12,10 +13,16 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import type * as Scope from "effect/Scope"
+import type { Attempt } from "./Attempt.ts"
 import * as CapturedContext from "./CapturedContext.ts"
-import { PayloadInvalid } from "./TaskError.ts"
-import type { RunId } from "./TaskRun.ts"
+import { attempted } from "./internal/attempt.ts"
+import { logged } from "./internal/journal.ts"
+import { PayloadInvalid, type TaskTimeout } from "./TaskError.ts"
+import { NextRunId } from "./TaskRun.ts"
+
+export { all, andThen, fallback, map, named, race, retry, timeout, zip } from "./internal/compose.ts"
 
 const TypeId = "~ostinato/Task"
 
@@ -27,11 +34,18 @@ const TypeId = "~ostinato/Task"
 export type Storable = Schema.Codec<unknown, unknown>
 
 /**
- * The contract of a task.
+ * The contract of a task. `Requires` is what must be there to run it: its handler, and for a composed task those of its
+ * members.
  *
  * @category models
  */
-export interface Task<Name extends string, Payload extends Storable, Success extends Storable, Error extends Storable> {
+export interface Task<
+  Name extends string,
+  Payload extends Storable,
+  Success extends Storable,
+  Error extends Storable,
+  out Requires = Handler<Name>
+> {
   readonly [TypeId]: typeof TypeId
   readonly name: Name
   readonly payload: Payload
@@ -39,10 +53,25 @@ export interface Task<Name extends string, Payload extends Storable, Success ext
   readonly error: Error
   /** Limit of one attempt; infinite when the task has none. */
   readonly timeout: Duration.Duration
-  /** Decides from the typed error whether, and after which delay, another attempt follows. */
-  readonly retry: Schedule.Schedule<unknown, Error["Type"]> | undefined
-  /** The key under which the handler is found. */
-  readonly handler: Context.Service<Handler<Name>, (payload: Payload["Type"]) => Attempted<Success, Error>>
+  /** How long an attempt that was asked to stop may take for its finalizers before it is abandoned. */
+  readonly grace: Duration.Duration
+  /** Decides from the typed error or the timeout whether, and after which delay, another attempt follows. */
+  readonly retry: Schedule.Schedule<unknown, Error["Type"] | TaskTimeout> | undefined
+  /** Finds the code behind the contract. */
+  readonly handler: Effect.Effect<Handle<Payload, Success, Error>, never, Requires>
+}
+
+/**
+ * A task whose handler is bound by a Layer.
+ *
+ * @category models
+ */
+export interface Defined<
+  Name extends string,
+  Payload extends Storable,
+  Success extends Storable,
+  Error extends Storable
+> extends Task<Name, Payload, Success, Error> {
   /**
    * Binds the handler. It sees the services that are there when the Layer is built; `Scope` and `Attempt` are new for
    * every attempt, and the finalizers of that Scope end before the outcome of the attempt is recorded.
@@ -52,11 +81,14 @@ export interface Task<Name extends string, Payload extends Storable, Success ext
   ) => Layer.Layer<Handler<Name>, never, Exclude<R, Scope.Scope | Attempt>>
 }
 
-type Attempted<Success extends Storable, Error extends Storable> = Effect.Effect<
-  Success["Type"],
-  Error["Type"],
-  Scope.Scope | Attempt
->
+/**
+ * The code behind a contract, ready to be called for one attempt.
+ *
+ * @category models
+ */
+export interface Handle<Payload extends Storable, Success extends Storable, Error extends Storable> {
+  (payload: Payload["Type"]): Effect.Effect<Success["Type"], Error["Type"], Scope.Scope | Attempt>
+}
 
 /**
  * A task of any type.
@@ -72,6 +104,13 @@ export interface Any {
 }
 
 /**
+ * What must be there to run a task.
+ *
+ * @category models
+ */
+export type Requires<T extends Any> = T extends Task<infer _N, infer _P, infer _S, infer _E, infer R> ? R : never
+
+/**
  * Stands in `R` for the handler of the task with this name.
  *
  * @category models
@@ -82,19 +121,27 @@ export interface Handler<in out Name extends string> {
 }
 
 /**
- * The attempt that a handler is executing.
+ * What the contract of a task may say besides its name.
  *
- * @category services
+ * @category models
  */
-export class Attempt extends Context.Service<Attempt, {
-  readonly runId: RunId
-  readonly task: string
-  /** 1-based. */
-  readonly number: number
-}>()("ostinato/core/Task/Attempt") {}
+export interface Options<Payload extends Schema.Struct.Fields, Success extends Storable, Error extends Storable> {
+  /** Fields of the payload. Defaults to none. */
+  readonly payload?: Payload | undefined
+  /** Defaults to `Schema.Void`. */
+  readonly success?: Success | undefined
+  /** The errors that a caller may see and a retry may decide on. Defaults to `Schema.Never`. */
+  readonly error?: Error | undefined
+  /** Limit of one attempt. Defaults to none. */
+  readonly timeout?: Duration.Input | undefined
+  /** How long an attempt that was asked to stop may take for its finalizers. Defaults to `3 seconds`. */
+  readonly grace?: Duration.Input | undefined
+  /** Further attempts after a typed failure or a timeout. Defaults to none: a task is attempted once. */
+  readonly retry?: Schedule.Schedule<unknown, NoInfer<Error["Type"]> | TaskTimeout> | undefined
+}
 
 /**
- * Defines a task.
+ * Defines a task whose handler a Layer binds.
  *
  * @category constructors
  * @example
@@ -105,7 +152,7 @@ export class Attempt extends Context.Service<Attempt, {
  * const Greet = Task.make("docs.greet", { payload: { name: Schema.String }, success: Schema.String })
  * const GreetLive = Greet.toLayer(({ name }) => Effect.succeed(`Hello ${name}`))
  *
- * Greet.name // => "docs.greet"
+ * await Effect.runPromise(Task.run(Greet, { name: "Ada" }).pipe(Effect.provide(GreetLive))) // => "Hello Ada"
  * ```
  */
 export const make = <
@@ -113,47 +160,62 @@ export const make = <
   Payload extends Schema.Struct.Fields = {},
   Success extends Storable = Schema.Void,
   Error extends Storable = Schema.Never
->(name: Name, options?: {
-  /** Fields of the payload. Defaults to none. */
-  readonly payload?: Payload
-  /** Defaults to `Schema.Void`. */
-  readonly success?: Success
-  /** The errors that a caller may see and a retry may decide on. Defaults to `Schema.Never`. */
-  readonly error?: Error
-  /** Limit of one attempt. Defaults to none. */
-  readonly timeout?: Duration.Input
-  /** Further attempts after a typed failure. Defaults to none: a task is attempted once. */
-  readonly retry?: Schedule.Schedule<unknown, NoInfer<Error["Type"]>>
-}): Task<Name, Schema.Struct<Payload> & Storable, Success, Error> => {
-  type Contract = Task<Name, Schema.Struct<Payload> & Storable, Success, Error>
-  const handler: Contract["handler"] = Context.Service(`ostinato/core/Task/Handler/${name}`)
+>(
+  name: Name,
+  options?: Options<Payload, Success, Error>
+): Defined<Name, Schema.Struct<Payload> & Storable, Success, Error> => {
+  type P = Schema.Struct<Payload> & Storable
+  const handler: Context.Service<Handler<Name>, Handle<P, Success, Error>> = Context.Service(
+    `ostinato/core/Task/Handler/${name}`
+  )
   return {
-    [TypeId]: TypeId,
-    name,
-    // the defaults of the type parameters say what an absent option means, which the compiler cannot follow
-    // oxlint-disable typescript/no-unsafe-type-assertion -- as said
-    payload: Schema.Struct(options?.payload ?? {}) as unknown as Contract["payload"],
-    success: (options?.success ?? Schema.Void) as Success,
-    error: (options?.error ?? Schema.Never) as Error,
-    // oxlint-enable typescript/no-unsafe-type-assertion
-    timeout: options?.timeout === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.timeout),
-    retry: options?.retry,
-    handler,
-    toLayer: <R>(
-      handle: (payload: Contract["payload"]["Type"]) => Effect.Effect<Success["Type"], Error["Type"], R>
-    ) =>
-      Layer.effect(
-        handler,
-        Effect.map(
-          CapturedContext.make<Exclude<R, Scope.Scope | Attempt>>(),
-          (captured) => (payload: Contract["payload"]["Type"]) =>
-            // what is left of R is exactly the attempt's own Scope and Attempt, which types cannot say
-            // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
-            Effect.provideContext(handle(payload), captured) as Attempted<Success, Error>
-        )
-      )
+    ...contract<Name, Payload, Success, Error, Handler<Name>>(name, options, handler),
+    toLayer: <R>(handle: (payload: P["Type"]) => Effect.Effect<Success["Type"], Error["Type"], R>) =>
+      Layer.effect(handler, withContext<P, Success, Error, R>(handle))
   }
 }
+
+/**
+ * Defines a task together with its code, for code that needs no Layer of its own. What the code needs has to be there
+ * where the task runs.
+ *
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Task } from "ostinato"
+ *
+ * const Double = Task.fn("docs.double", { payload: { n: Schema.Int }, success: Schema.Int }, ({ n }) =>
+ *   Effect.succeed(n * 2)
+ * )
+ *
+ * await Effect.runPromise(Task.run(Double, { n: 21 })) // => 42
+ * ```
+ */
+export const fn = <
+  const Name extends string,
+  Payload extends Schema.Struct.Fields = {},
+  Success extends Storable = Schema.Void,
+  Error extends Storable = Schema.Never,
+  R = never
+>(
+  name: Name,
+  options: Options<Payload, Success, Error>,
+  handle: (payload: Schema.Struct<Payload>["Type"]) => Effect.Effect<Success["Type"], NoInfer<Error["Type"]>, R>
+): Task<Name, Schema.Struct<Payload> & Storable, Success, Error, Exclude<R, Scope.Scope | Attempt>> =>
+  contract(name, options, withContext<Schema.Struct<Payload> & Storable, Success, Error, R>(handle))
+
+/**
+ * Runs a task in the calling fiber, with its retries and its timeout, and without a record: see `Dispatch.here` for one
+ * that is recorded. Interruption interrupts the attempt and waits for its finalizers; a defect stays a defect.
+ *
+ * @category combinators
+ */
+export const run = <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
+  task: Task<Name, P, S, E, R>,
+  payload: P["Type"]
+): Effect.Effect<S["Type"], E["Type"] | TaskTimeout, R> =>
+  Effect.flatMap(Effect.flatten(NextRunId), (id) => attempted(task, id, payload))
 
 /**
  * Reads a payload that came as JSON, e.g. from a command line.
@@ -165,7 +227,7 @@ export const decodePayload = <T extends Any>(
   json: unknown
 ): Effect.Effect<T["payload"]["Type"], PayloadInvalid> =>
   // a struct without fields would take any value
-  Predicate.isObject(json)
+  (Array.isArray(json) ? SchemaAST.isArrays(task.payload.ast) : Predicate.isObject(json))
     ? Effect.mapError(
       Schema.decodeUnknownEffect(Schema.toCodecJson(task.payload))(json),
       (error) => new PayloadInvalid({ task: task.name, detail: error.message })
@@ -178,3 +240,40 @@ export const decodePayload = <T extends Any>(
  * @category guards
  */
 export const isTask = (value: unknown): value is Any => typeof value === "object" && value !== null && TypeId in value
+
+const contract = <
+  Name extends string,
+  Payload extends Schema.Struct.Fields,
+  Success extends Storable,
+  Error extends Storable,
+  R
+>(
+  name: Name,
+  options: Options<Payload, Success, Error> | undefined,
+  handler: Effect.Effect<Handle<Schema.Struct<Payload> & Storable, Success, Error>, never, R>
+): Task<Name, Schema.Struct<Payload> & Storable, Success, Error, R> => ({
+  [TypeId]: TypeId,
+  name,
+  // the defaults of the type parameters say what an absent option means, which the compiler cannot follow
+  // oxlint-disable typescript/no-unsafe-type-assertion -- as said
+  payload: Schema.Struct(options?.payload ?? {}) as unknown as Schema.Struct<Payload> & Storable,
+  success: (options?.success ?? Schema.Void) as Success,
+  error: (options?.error ?? Schema.Never) as Error,
+  // oxlint-enable typescript/no-unsafe-type-assertion
+  timeout: options?.timeout === undefined ? Duration.infinity : Duration.fromInputUnsafe(options.timeout),
+  grace: Duration.fromInputUnsafe(options?.grace ?? "3 seconds"),
+  retry: options?.retry,
+  handler
+})
+
+const withContext = <P extends Storable, S extends Storable, E extends Storable, R>(
+  handle: (payload: P["Type"]) => Effect.Effect<S["Type"], E["Type"], R>
+): Effect.Effect<Handle<P, S, E>, never, Exclude<R, Scope.Scope | Attempt>> =>
+  Effect.map(
+    CapturedContext.make<Exclude<R, Scope.Scope | Attempt>>(),
+    (captured): Handle<P, S, E> => (payload) =>
+      // the loggers of the handler's Layer take the place of those of the run; and what is left of R is exactly the
+      // attempt's own Scope and Attempt, which types cannot say
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
+      Effect.provideContext(logged(Effect.suspend(() => handle(payload))), captured) as ReturnType<Handle<P, S, E>>
+  )

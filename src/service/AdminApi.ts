@@ -9,7 +9,8 @@ import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as Schema from "effect/Schema"
-import { RunId, TaskRun } from "../core/TaskRun.ts"
+import { RunStatistics } from "../core/RunStatistics.ts"
+import { RunDetails, RunId, RunStatus, TaskRun } from "../core/TaskRun.ts"
 import { Schedule } from "../schedule/ScheduleStore.ts"
 
 /**
@@ -46,15 +47,29 @@ export class Runs extends HttpApiGroup.make("runs").add(
   HttpApiEndpoint.get("list", "/runs", {
     query: {
       task: Schema.optional(Schema.String),
+      status: Schema.optional(RunStatus),
+      tenant: Schema.optional(Schema.String),
       before: Schema.optional(RunId),
       limit: Schema.optional(Limit)
     },
     success: Schema.Struct({ items: Schema.Array(TaskRun) }),
     error: StoreUnavailable
   }),
+  // the newest runs, 200 of them unless a limit says fewer: counts by outcome, percentiles of queue time and run time
+  HttpApiEndpoint.get("statistics", "/runs/statistics", {
+    query: { task: Schema.optional(Schema.String), limit: Schema.optional(Limit) },
+    success: RunStatistics,
+    error: StoreUnavailable
+  }),
   HttpApiEndpoint.get("get", "/runs/:id", {
     params: { id: Schema.String },
     success: TaskRun,
+    error: [RunNotFound, StoreUnavailable]
+  }),
+  // attempts and log lines: there once the run has ended, for as long as they are kept
+  HttpApiEndpoint.get("details", "/runs/:id/details", {
+    params: { id: Schema.String },
+    success: RunDetails,
     error: [RunNotFound, StoreUnavailable]
   })
 ).prefix("/api/v1") {}

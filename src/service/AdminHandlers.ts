@@ -4,12 +4,19 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
-import { RunLog } from "../core/RunLog.ts"
+import { RunLog, type RunLogUnavailable } from "../core/RunLog.ts"
+import * as RunStatistics from "../core/RunStatistics.ts"
 import { ScheduleStore } from "../schedule/ScheduleStore.ts"
 import { AdminApi, RunNotFound, StoreUnavailable } from "./AdminApi.ts"
 
 const unavailable = (error: { readonly message: string }) =>
   Effect.andThen(Effect.logWarning(error.message), new StoreUnavailable({}))
+
+const found = <A>(detail: string, get: Effect.Effect<A | null, RunLogUnavailable>) =>
+  get.pipe(
+    Effect.catchTag("RunLogUnavailable", unavailable),
+    Effect.flatMap((value) => value === null ? Effect.fail(new RunNotFound({ detail })) : Effect.succeed(value))
+  )
 
 const RunsLive = HttpApiBuilder.group(
   AdminApi,
@@ -19,12 +26,13 @@ const RunsLive = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ query }) =>
         log.list(query).pipe(Effect.map((items) => ({ items })), Effect.catchTag("RunLogUnavailable", unavailable)),
-      get: ({ params }) =>
-        log.get(params.id).pipe(
-          Effect.catchTag("RunLogUnavailable", unavailable),
-          Effect.filterOrFail((run) => run !== null, () =>
-            new RunNotFound({ detail: `no run has the id "${params.id}"` }))
-        )
+      statistics: ({ query }) =>
+        log.list({ limit: 200, ...query }).pipe(
+          Effect.map(RunStatistics.of),
+          Effect.catchTag("RunLogUnavailable", unavailable)
+        ),
+      get: ({ params }) => found(`no run has the id "${params.id}"`, log.get(params.id)),
+      details: ({ params }) => found(`nothing is kept of a run "${params.id}" but its record`, log.details(params.id))
     })
   })
 )

@@ -32,6 +32,7 @@ import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgr
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
 import * as ServerUrl from "./internal/ServerUrl.ts"
 import * as Target from "./internal/Target.ts"
+import * as Tx from "./Tx.ts"
 
 /**
  * Options of `Database.layer`.
@@ -97,14 +98,6 @@ export class DatabaseTooOld extends Schema.TaggedError<DatabaseTooOld>()("Databa
 }
 
 /**
- * Proof, in a requirement, that a transaction is open. Only `Database.transaction` provides it, so an operation that
- * asks for it cannot be called outside a transaction by mistake.
- *
- * @category services
- */
-export class Tx extends Context.Service<Tx, { readonly "~ostinato/Tx": true }>()("ostinato/store/Database/Tx") {}
-
-/**
  * The application's database.
  *
  * @category services
@@ -139,13 +132,16 @@ export class Database extends Context.Service<Database, {
    * Runs an effect in a transaction and provides `Tx` to it. Commits on success, rolls back on failure, defect or
    * interruption; inside another transaction it is a savepoint of it.
    */
-  static readonly transaction = <A, E, R>(
-    effect: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | SqlErrors.SqlError, Exclude<R, Tx> | SqlClient.SqlClient> =>
-    Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(Effect.provideService(effect, Tx, open)))
-}
+  static readonly transaction = Tx.transaction
 
-const open = Tx.of({ "~ostinato/Tx": true })
+  /**
+   * Runs an effect outside the transaction that is open around it, if any: its statements take a connection of their own
+   * and stay committed when the transaction rolls back. For detached work, and for what must be recorded whatever becomes
+   * of the caller. On a pool of one connection that the transaction holds, the statements wait until it has ended, so
+   * never await them inside it. An effect that requires `Tx` is refused by the compiler.
+   */
+  static readonly outside = Tx.outside
+}
 
 type Server = Pick<typeof Database.Service, "kind" | "exclusive" | "url" | "awaitExit">
 

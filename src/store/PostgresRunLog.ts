@@ -1,62 +1,37 @@
 /**
  * The log of runs in Postgres: what ran on every node, also after a crash.
  *
- * A running run is held by a lease (`LeaseTiming`), renewed by the process that runs it. When the process is gone the
- * lease runs out, and whichever node sweeps next closes the run as abandoned. The database's clock is the only one.
+ * A run that has not ended is held by a lease (`LeaseTiming`), renewed by the process that holds it. When the process is
+ * gone the lease runs out, and whichever node sweeps next closes the run as abandoned. The renewal also brings the wish
+ * of another node to cancel a run. The database's clock is the only one. Nothing here takes part in the caller's
+ * transaction: what ran stays on record when that is rolled back.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import * as NodeOs from "node:os"
 import * as NodeProcess from "node:process"
 import * as LeaseTiming from "../core/LeaseTiming.ts"
-import { pageSize, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
+import { type CancelAnswer, pageSize, type Retention, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import { Supervisor } from "../core/Supervisor.ts"
-import { RunId, TaskRun, Trigger } from "../core/TaskRun.ts"
+import { Cancellation, type RunId } from "../core/TaskRun.ts"
+import * as RunRetention from "./internal/RunRetention.ts"
+import * as RunTable from "./internal/RunTable.ts"
 import type { Line } from "./Migration.ts"
 import * as SqlFault from "./SqlFault.ts"
 import * as StoredText from "./StoredText.ts"
+import * as Tx from "./Tx.ts"
 
 /**
  * The tables behind the log.
  *
  * @category migrations
  */
-export const migrations: Line = {
-  name: "store",
-  schema: "ostinato",
-  steps: {
-    "0001_run": Effect.flatMap(SqlClient.SqlClient, (sql) =>
-      Effect.andThen(
-        sql`
-          CREATE TABLE ostinato.run (
-            id uuid PRIMARY KEY,
-            task text NOT NULL,
-            trigger jsonb NOT NULL,
-            payload jsonb,
-            status text NOT NULL,
-            attempts int NOT NULL DEFAULT 0,
-            host text NOT NULL,
-            pid int NOT NULL,
-            trace_id text,
-            started_at timestamptz NOT NULL DEFAULT now(),
-            finished_at timestamptz,
-            lease_until timestamptz,
-            queue_ms float8,
-            run_ms float8,
-            output jsonb,
-            failure jsonb
-          )`,
-        Effect.andThen(
-          sql`CREATE INDEX run_task ON ostinato.run (task, id)`,
-          sql`CREATE INDEX run_open ON ostinato.run (lease_until) WHERE status = 'running'`
-        )
-      ))
-  }
-}
+export const migrations: Line = RunTable.migrations
 
 /**
  * @category layers
@@ -67,6 +42,8 @@ export const layer = (options?: {
    * that are still open are closed at once instead of when their leases run out. Defaults to `false`.
    */
   readonly exclusive?: boolean | undefined
+  /** Number of ended runs defaults to `100_000`. */
+  readonly retention?: Retention | undefined
 }): Layer.Layer<RunLog, RunLogUnavailable, PgClient.PgClient | Supervisor> =>
   Layer.effect(
     RunLog,
@@ -74,9 +51,11 @@ export const layer = (options?: {
       const sql = yield* PgClient.PgClient
       const supervisor = yield* Supervisor
       const host = NodeOs.hostname()
-      const running = new Set<RunId>()
+      // what this process holds, and where to say that it was cancelled
+      const open = new Map<string, Deferred.Deferred<Cancellation>>()
       const until = sql.literal(`now() + interval '${Duration.toSeconds(LeaseTiming.duration)} seconds'`)
       const json = (value: Schema.Json | null) => value === null ? null : sql.json(StoredText.json(value))
+      const text = (value: string | null) => value === null ? null : StoredText.text(value)
 
       // what began before this server did cannot be alive where this process started it; a guest may have begun since
       const sweep = (exclusive: boolean) =>
@@ -84,15 +63,29 @@ export const layer = (options?: {
           "sweep",
           sql`
             UPDATE ostinato.run SET status = 'abandoned', finished_at = now(), lease_until = NULL
-            WHERE status = 'running' AND (lease_until < now() OR ${exclusive}::boolean AND started_at < pg_postmaster_start_time())
-              AND NOT id = ANY(${Array.from(running)}::uuid[])`
+            WHERE status IN ('running', 'waiting')
+              AND (lease_until < now() OR ${exclusive}::boolean AND started_at < pg_postmaster_start_time())
+              AND NOT id = ANY(${Array.from(open.keys())}::uuid[])`
         )
+      const tell = (id: string, cancellation: Cancellation) =>
+        Effect.suspend(() => {
+          const cancelled = open.get(id)
+          return cancelled === undefined ? Effect.void : Deferred.succeed(cancelled, cancellation)
+        })
       const renew = Effect.suspend(() =>
-        running.size === 0 ? Effect.void : attempt(
+        open.size === 0 ? Effect.void : attempt(
           "renew leases",
-          sql`
+          sql<{ id: string; cancellation: unknown }>`
             UPDATE ostinato.run SET lease_until = ${until}
-            WHERE status = 'running' AND id = ANY(${Array.from(running)}::uuid[])`
+            WHERE status IN ('running', 'waiting') AND id = ANY(${Array.from(open.keys())}::uuid[])
+            RETURNING id::text, cancellation`.pipe(
+            Effect.map((rows) => rows.filter((row) => row.cancellation !== null)),
+            Effect.flatMap(
+              Effect.forEach((row) =>
+                Effect.flatMap(decodeCancellation(row.cancellation), (cancellation) => tell(row.id, cancellation))
+              )
+            )
+          )
         )
       )
       // renewal comes first, so that a process that slept keeps what it holds
@@ -101,60 +94,99 @@ export const layer = (options?: {
         Effect.forever,
         Effect.withTracerEnabled(false)
       )
+      const retention = attempt("prune", RunRetention.prune(sql, options?.retention ?? {})).pipe(
+        Effect.delay("1 minute"),
+        Effect.forever,
+        Effect.withTracerEnabled(false)
+      )
 
       yield* sweep(options?.exclusive ?? false)
       yield* supervisor.start("run leases", beat)
+      yield* supervisor.start("run retention", retention)
 
       return RunLog.of({
         begin: (run) =>
           attempt(
             "begin run",
             Effect.gen(function*() {
-              const trigger = yield* encodeTrigger(run.trigger)
+              const trigger = yield* RunTable.encodeTrigger(run.trigger)
+              const cancelled = yield* Deferred.make<Cancellation>()
               yield* sql`
-                INSERT INTO ostinato.run (id, task, trigger, payload, status, host, pid, trace_id, lease_until)
-                VALUES (${run.id}::uuid, ${run.task}, ${sql.json(trigger)}, ${json(run.payload)}, 'running',
-                  ${host}, ${NodeProcess.pid}, ${run.traceId}, ${until})`
-              running.add(run.id)
+                INSERT INTO ostinato.run (id, task, trigger, tenant, actor, executor, payload, status, host, pid, trace_id,
+                  lease_until)
+                VALUES (${run.id}::uuid, ${run.task}, ${sql.json(trigger)}, ${text(run.origin.tenant)},
+                  ${text(run.origin.actor)}, ${run.executor}, ${json(run.payload)}, ${run.status}, ${host},
+                  ${NodeProcess.pid}, ${run.traceId}, ${until})`
+              open.set(run.id, cancelled)
+              return { cancelled: Deferred.await(cancelled) }
             })
+          ).pipe(Effect.onInterrupt(() => Effect.sync(() => open.delete(run.id)))),
+        started: (id) =>
+          attempt(
+            "start run",
+            sql`UPDATE ostinato.run SET status = 'running' WHERE id = ${id}::uuid AND status = 'waiting'`
           ),
-        end: (id, end) =>
+        end: (id, { details, ...end }) =>
           attempt(
             "end run",
-            Effect.suspend(() => {
+            Effect.gen(function*() {
               // an end that cannot be written must not keep its lease alive
-              running.delete(id)
-              return Effect.map(
-                sql`
+              open.delete(id)
+              const kept = yield* RunTable.encodeDetails(details)
+              const rows = yield* sql`
+                WITH ended AS (
                   UPDATE ostinato.run SET status = ${end.status}, attempts = ${end.attempts}, queue_ms = ${end.queueMs},
                     run_ms = ${end.runMs}, output = ${json(end.output)}, failure = ${json(end.failure)},
-                    finished_at = now(), lease_until = NULL
-                  WHERE id = ${id}::uuid AND status = 'running' RETURNING id`,
-                (rows) => rows.length > 0
-              )
+                    items = ${json(end.items)}, finished_at = now(), lease_until = NULL
+                  WHERE id = ${id}::uuid AND status IN ('running', 'waiting') RETURNING id
+                ), details AS (
+                  INSERT INTO ostinato.run_details (run_id, details) SELECT id, ${json(kept)} FROM ended
+                )
+                SELECT 1 FROM ended`
+              return rows.length > 0
             })
           ),
+        cancel: (id, by) =>
+          RunTable.isRunId(id)
+            ? attempt(
+              "cancel run",
+              Effect.tap(requestCancel(sql, id, by), (answer) => answer === "requested" ? tell(id, by) : Effect.void)
+            )
+            : Effect.succeed("unknown"),
         get: (id) =>
-          isRunId(id)
+          RunTable.isRunId(id)
             ? attempt(
               "get run",
-              Effect.map(
-                Effect.flatMap(sql`SELECT ${columns(sql)} FROM ostinato.run WHERE id = ${id}::uuid`, decode),
-                (runs) => runs[0] ?? null
+              sql`SELECT ${RunTable.columns(sql)} FROM ostinato.run WHERE id = ${id}::uuid`.pipe(
+                Effect.flatMap(RunTable.decodeRuns),
+                Effect.map((runs) => runs[0] ?? null)
+              )
+            )
+            : Effect.succeed(null),
+        details: (id) =>
+          RunTable.isRunId(id)
+            ? attempt(
+              "get details of run",
+              Effect.flatMap(
+                sql<{ details: unknown }>`SELECT details FROM ostinato.run_details WHERE run_id = ${id}::uuid`,
+                ([row]) => row === undefined ? Effect.succeed(null) : RunTable.decodeDetails(row.details)
               )
             )
             : Effect.succeed(null),
         list: (query) => {
-          const task = query.task === undefined ? null : StoredText.text(query.task)
+          const { before = null, status = null } = query
+          const task = text(query.task ?? null)
+          const tenant = text(query.tenant ?? null)
           return attempt(
             "list runs",
             Effect.flatMap(
               sql`
-                SELECT ${columns(sql)} FROM ostinato.run
-                WHERE (${task}::text IS NULL OR task = ${task})
-                  AND (${query.before ?? null}::uuid IS NULL OR id < ${query.before ?? null}::uuid)
+                SELECT ${RunTable.columns(sql)} FROM ostinato.run
+                WHERE (${task}::text IS NULL OR task = ${task}) AND (${status}::text IS NULL OR status = ${status})
+                  AND (${tenant}::text IS NULL OR tenant = ${tenant})
+                  AND (${before}::uuid IS NULL OR id < ${before}::uuid)
                 ORDER BY id DESC LIMIT ${pageSize(query)}`,
-              decode
+              RunTable.decodeRuns
             )
           )
         }
@@ -162,25 +194,21 @@ export const layer = (options?: {
     })
   )
 
-const columns = (sql: SqlClient.SqlClient) =>
-  sql.literal(`id::text, task, trigger, payload, status, attempts, host, pid, trace_id AS "traceId",
-    started_at AS "startedAt", finished_at AS "finishedAt", queue_ms AS "queueMs", run_ms AS "runMs", output, failure`)
+/** One statement, so that of two who cancel at the same time one is told that the other was first. */
+const requestCancel = (sql: PgClient.PgClient, id: RunId, by: Cancellation): Effect.Effect<CancelAnswer, SqlError> =>
+  Effect.map(
+    sql<{ answer: CancelAnswer }>`
+      WITH asked AS (
+        UPDATE ostinato.run SET cancellation = ${sql.json(StoredText.json(by))}
+        WHERE id = ${id}::uuid AND status IN ('running', 'waiting') AND cancellation IS NULL RETURNING id
+      )
+      SELECT CASE WHEN EXISTS (SELECT 1 FROM asked) THEN 'requested'
+        WHEN status IN ('running', 'waiting') THEN 'already' ELSE 'ended' END AS answer
+      FROM ostinato.run WHERE id = ${id}::uuid`,
+    ([row]) => row?.answer ?? "unknown"
+  )
 
-const isRunId = Schema.is(RunId)
+const decodeCancellation = Schema.decodeUnknownEffect(Cancellation)
 
-const encodeTrigger = Schema.encodeEffect(Schema.toCodecJson(Trigger))
-
-const Row = Schema.Struct({
-  ...TaskRun.fields,
-  trigger: Schema.toCodecJson(Trigger),
-  startedAt: Schema.DateTimeUtcFromDate,
-  finishedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
-})
-
-const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
-
-const decode = (rows: ReadonlyArray<unknown>) =>
-  Effect.map(decodeRows(rows), (rows) => rows.map((row) => new TaskRun(row)))
-
-const attempt = <A, E extends { readonly message: string }, R>(operation: string, work: Effect.Effect<A, E, R>) =>
-  Effect.mapError(work, (error) => new RunLogUnavailable({ operation, detail: SqlFault.explain(error) }))
+const attempt = <A, E extends { readonly message: string }>(operation: string, work: Effect.Effect<A, E>) =>
+  Effect.mapError(Tx.outside(work), (error) => new RunLogUnavailable({ operation, detail: SqlFault.explain(error) }))

@@ -1,5 +1,6 @@
 /** What every driver of the log of runs promises. */
 import { assert, layer as withLayer } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { RunLog, type RunStart } from "ostinato/core/RunLog"
@@ -7,18 +8,23 @@ import { NextRunId, RunId } from "ostinato/core/TaskRun"
 
 const next = Effect.flatten(NextRunId)
 
+const started = (id: RunId, options?: Partial<RunStart>): RunStart => ({
+  id,
+  task: "suite.task",
+  trigger: { kind: "code" },
+  origin: { tenant: null, actor: null },
+  executor: "here",
+  status: "running",
+  payload: { n: 1 },
+  traceId: null,
+  ...options
+})
+
 const start = Effect.fnUntraced(function*(options?: Partial<RunStart>) {
   const log = yield* RunLog
-  const run: RunStart = {
-    id: yield* next,
-    task: "suite.task",
-    trigger: { kind: "code" },
-    payload: { n: 1 },
-    traceId: null,
-    ...options
-  }
-  yield* log.begin(run)
-  return run.id
+  const id = yield* next
+  yield* log.begin(started(id, options))
+  return id
 })
 
 const completed = {
@@ -27,7 +33,9 @@ const completed = {
   queueMs: 1.5,
   runMs: 20.25,
   output: { ok: [1, null, "x"] },
-  failure: null
+  failure: null,
+  items: null,
+  details: { attempts: [], logs: [] }
 } as const
 
 export const runLogSuite = (driver: string, layer: Layer.Layer<RunLog, unknown>) =>
@@ -107,6 +115,89 @@ export const runLogSuite = (driver: string, layer: Layer.Layer<RunLog, unknown>)
         assert.strictEqual((yield* log.list({ limit: 1e9 })).length, 200)
         assert.strictEqual((yield* log.list({ limit: -3 })).length, 1)
         assert.strictEqual((yield* log.list({})).length, 50)
+      })
+    )
+
+    fact(
+      "S0.54 S1.O2 keeps a waiting run apart from a running one, with its origin and its executor",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        const origin = { tenant: `acme-${yield* next}`, actor: "ada" }
+        const id = yield* start({ status: "waiting", origin, executor: "pool io" })
+        const waiting = yield* log.get(id)
+        assert.deepStrictEqual([waiting?.status, waiting?.executor], ["waiting", "pool io"])
+        assert.deepStrictEqual(waiting?.origin, origin)
+        yield* log.started(id)
+        assert.strictEqual((yield* log.get(id))?.status, "running")
+        assert.isTrue(yield* log.end(id, completed))
+        yield* log.started(id)
+        assert.strictEqual((yield* log.get(id))?.status, "completed")
+        const ofTenant = yield* log.list({ tenant: origin.tenant, status: "completed" })
+        assert.deepStrictEqual(ofTenant.map((run) => run.id), [id])
+        assert.deepStrictEqual(yield* log.list({ tenant: origin.tenant, status: "failed" }), [])
+      })
+    )
+
+    for (const status of ["completed", "partial", "failed", "interrupted", "cancelled", "skipped"] as const) {
+      fact(
+        `S0.54 S1.O2 closes a run as ${status}, with how its items fared`,
+        Effect.gen(function*() {
+          const log = yield* RunLog
+          const id = yield* start()
+          const items = { succeeded: 2, failed: 1, summary: "2 of 3 repositories" }
+          assert.isTrue(yield* log.end(id, { ...completed, status, items }))
+          const run = yield* log.get(id)
+          assert.deepStrictEqual([run?.status, run?.items], [status, items])
+        })
+      )
+    }
+
+    fact(
+      "S0.54 keeps the attempts, the stages and the lines of a run that has ended",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        const id = yield* start()
+        assert.isNull(yield* log.details(id))
+        const failure = { kind: "failure", tag: "Busy", message: "no \u0000 seat", cause: "at line\n2" } as const
+        const at = DateTime.makeUnsafe("2026-11-21T10:00:00.123Z")
+        const details = {
+          attempts: [{ task: "suite.task", number: 1, runMs: 12.5, failure }],
+          logs: [{ at, level: "Info", message: "half \uD800 done" }],
+          stages: [{
+            stage: "suite.pipeline/second",
+            task: "suite.task",
+            status: "skipped",
+            skipped: { by: "dependency", reason: "first failed" },
+            startMs: null,
+            runMs: 0
+          }]
+        } as const
+        assert.isTrue(yield* log.end(id, { ...completed, details }))
+        const kept = yield* log.details(id)
+        assert.strictEqual(kept?.attempts[0]?.failure?.tag, "Busy")
+        assert.deepStrictEqual(kept?.attempts[0]?.runMs, 12.5)
+        assert.strictEqual(kept?.logs.length, 1)
+        assert.deepStrictEqual(kept?.stages, details.stages)
+        assert.isTrue(kept !== null && DateTime.toEpochMillis(kept.logs[0]!.at) === DateTime.toEpochMillis(at))
+        assert.isNull(yield* log.details("no such thing"))
+      })
+    )
+
+    fact(
+      "D.9 tells the holder of a run who cancelled it and why, and says so to whoever asks again",
+      Effect.gen(function*() {
+        const log = yield* RunLog
+        const id = yield* next
+        const { cancelled } = yield* log.begin(started(id))
+        const by = { actor: "ada", reason: "wrong branch" }
+        assert.strictEqual(yield* log.cancel(id, by), "requested")
+        assert.deepStrictEqual(yield* cancelled, by)
+        assert.strictEqual(yield* log.cancel(id, { actor: "bob", reason: null }), "already")
+        assert.deepStrictEqual((yield* log.get(id))?.cancellation, by)
+        assert.isTrue(yield* log.end(id, { ...completed, status: "cancelled" }))
+        assert.strictEqual(yield* log.cancel(id, by), "ended")
+        assert.strictEqual(yield* log.cancel("00000000-0000-7000-8000-000000000000", by), "unknown")
+        assert.strictEqual(yield* log.cancel("no such thing", by), "unknown")
       })
     )
 

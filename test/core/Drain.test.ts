@@ -8,7 +8,7 @@ import { Drain } from "ostinato"
 describe("Drain", () => {
   const make = Drain.make({ drain: "10 seconds", grace: "2 seconds" })
 
-  it.effect("lets work in flight finish, and takes no more", () =>
+  it.effect("S0.14 S2.10 lets work in flight finish, and takes no more", () =>
     Effect.gen(function*() {
       const drain = yield* make
       const latch = yield* Latch.make()
@@ -21,7 +21,7 @@ describe("Drain", () => {
       assert.deepStrictEqual(yield* Fiber.join(closing), { completed: 1, interrupted: [], abandoned: [] })
     }))
 
-  it.effect("interrupts work that outlasts the drain, and waits for its finalizers", () =>
+  it.effect("S0.15 interrupts work that outlasts the drain, and waits for its finalizers", () =>
     Effect.gen(function*() {
       const drain = yield* make
       let released = false
@@ -36,7 +36,7 @@ describe("Drain", () => {
       assert.isTrue(released)
     }))
 
-  it.effect("lets go of work that cannot be interrupted, after drain and grace and no later", () =>
+  it.effect("S0.15 G14 lets go of work that cannot be interrupted, after drain and grace and no later", () =>
     Effect.gen(function*() {
       const drain = yield* make
       yield* drain.fork("stubborn", Effect.uninterruptible(Effect.sleep("1 hour")))

@@ -10,7 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
-import { Dispatch, MemoryRunLog, RunLog, Task } from "ostinato"
+import { Attempt, Dispatch, MemoryRunLog, RunLog, Task } from "ostinato"
 
 class Busy extends Schema.TaggedError<Busy>()("Busy", { seat: Schema.Int }) {}
 
@@ -22,8 +22,8 @@ const Double = Task.make("test.double", {
 
 const Slow = Task.make("test.slow", { success: Schema.String, timeout: "1 minute" })
 
-const dispatch = <Name extends string, P extends Task.Storable, S extends Task.Storable, E extends Task.Storable>(
-  task: Task.Task<Name, P, S, E>,
+const dispatch = <Name extends string, P extends Task.Storable, S extends Task.Storable, E extends Task.Storable, R>(
+  task: Task.Task<Name, P, S, E, R>,
   payload: P["Type"]
 ) => Dispatch.here(task, payload, { kind: "code" })
 
@@ -36,7 +36,7 @@ const log = MemoryRunLog.layer()
 
 describe("Task", () => {
   describe("toLayer", () => {
-    it.effect("calls the handler once with the payload and gives its typed value", () => {
+    it.effect("S0.36 calls the handler once with the payload and gives its typed value", () => {
       let calls = 0
       const live = Double.toLayer(({ n }) =>
         Effect.sync(() => {
@@ -56,7 +56,7 @@ describe("Task", () => {
       const seen: Array<string> = []
       const live = Slow.toLayer(() =>
         Effect.gen(function*() {
-          const attempt = yield* Task.Attempt
+          const attempt = yield* Attempt.Attempt
           seen.push(`${attempt.task} ${attempt.number} ${attempt.runId}`)
           return yield* Greeting
         })
@@ -100,7 +100,7 @@ describe("Task", () => {
       "a rejected promise": Effect.promise(() => Promise.reject(new RangeError("far")))
     }
     for (const [what, body] of Object.entries(throwers)) {
-      it.effect(`captures ${what} as a defect, and the next run is not harmed`, () => {
+      it.effect(`S1.26 S0.18 captures ${what} as a defect, and the next run is not harmed`, () => {
         let broken = true
         const live = Slow.toLayer(() => Effect.suspend(() => broken ? body : Effect.succeed("well")))
         return Effect.gen(function*() {
@@ -114,7 +114,7 @@ describe("Task", () => {
       })
     }
 
-    it.effect("ends an attempt at its timeout with a TaskTimeout that names task and limit", () =>
+    it.effect("S0.18 S2.71 ends an attempt at its timeout with a TaskTimeout that names task and limit", () =>
       Effect.gen(function*() {
         const fiber = yield* Effect.forkChild(dispatch(Slow, {}))
         yield* TestClock.adjust("59 seconds")
@@ -223,11 +223,11 @@ describe("Task", () => {
   })
 
   describe("retry", () => {
-    it.effect("attempts again after a typed failure as its schedule says, each attempt with its number", () => {
+    it.effect("S3.26 attempts again after a typed failure as its schedule says, each attempt with its number", () => {
       const Flaky = Task.make("test.flaky", { error: Busy, success: Schema.Int, retry: Schedule.spaced("10 seconds") })
       const live = Flaky.toLayer(() =>
         Effect.flatMap(
-          Task.Attempt,
+          Attempt.Attempt,
           ({ number }) => number < 3 ? Effect.fail(new Busy({ seat: number })) : Effect.succeed(number)
         )
       )
@@ -240,7 +240,7 @@ describe("Task", () => {
       }).pipe(Effect.provide([live, log]))
     })
 
-    it.effect("does not attempt again by default", () => {
+    it.effect("S2.81 does not attempt again by default", () => {
       let calls = 0
       const live = Double.toLayer(() =>
         Effect.suspend(() => {

@@ -21,8 +21,11 @@ const lines = (count: number) => Array.from({ length: count }, (_, n) => `export
 const effects = `import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as PubSub from "effect/PubSub"
+import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
-export const modules = [Effect, Queue, PubSub, Result]
+import * as Semaphore from "effect/Semaphore"
+import * as SynchronizedRef from "effect/SynchronizedRef"
+export const modules = [Effect, Queue, PubSub, Ref, Result, Semaphore, SynchronizedRef]
 `
 
 const cases: ReadonlyArray<Case> = [
@@ -209,6 +212,18 @@ const cases: ReadonlyArray<Case> = [
     "S3.44: a stream's buffer without a capacity",
     ["src/core/Buffer.ts", `export const options = { capacity: "unbounded" } as const\n`],
     ["src/core/BufferBounded.ts", `export const options = { capacity: 16 } as const\n`]
+  ),
+  caught(
+    "house(no-mutex)",
+    "S3.42: a semaphore of one as a lock",
+    ["src/core/Locked.ts", effects + `export const lock = Semaphore.make(1)\n`],
+    ["src/core/Permits.ts", effects + `export const permits = Semaphore.make(4)\n`]
+  ),
+  caught(
+    "house(no-mutex)",
+    "S3.42: a reference that locks itself",
+    ["src/core/Synchronized.ts", effects + `export const state = SynchronizedRef.make(0)\n`],
+    ["src/core/Plain.ts", effects + `export const state = Ref.make(0)\n`]
   ),
   caught(
     "house(no-is-retryable)",

@@ -41,7 +41,7 @@ describe("ServiceConfig", () => {
       1_209_600_000
     ]] as const
   ) {
-    it.effect(`reads TASK_SCHEDULER_INTERVAL=${value}`, () =>
+    it.effect(`S1.12 S1.16 reads TASK_SCHEDULER_INTERVAL=${value}`, () =>
       Effect.map(
         load({ TASK_SCHEDULER_INTERVAL: value }),
         ({ interval }) => assert.strictEqual(interval.everyMs, everyMs)

@@ -1,58 +1,103 @@
 /**
  * The boundary of a run: begins it in the log, makes its attempts, ends it in the log, counts it and logs it.
  *
- * Whatever happens to the handler (failure, throw, rejection, timeout, interruption, a result that cannot be stored) is
- * an `Exit` here; nothing of it escapes. The outcome is recorded after the finalizers of the last attempt have ended.
+ * Whatever happens to the handler (failure, throw, rejection, timeout, interruption, cancellation, a result that cannot
+ * be stored) is an `Exit` here; nothing of it escapes. The outcome is recorded after the finalizers of the last attempt
+ * have ended, or have used up their grace.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Ref from "effect/Ref"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import type * as Tracer from "effect/Tracer"
+import type { Items } from "../Attempt.ts"
+import { Interceptors } from "../Interceptor.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
+import { RunContext } from "../RunContext.ts"
 import { type RunEnd, RunLog, type RunLogUnavailable } from "../RunLog.ts"
-import { Attempt, type Handler, type Storable, type Task } from "../Task.ts"
-import { type Failure, fromCause, PayloadInvalid, ResultInvalid, type TaskError, TaskTimeout } from "../TaskError.ts"
+import type { Storable, Task } from "../Task.ts"
+import {
+  fromCause,
+  PayloadInvalid,
+  ResultInvalid,
+  skipped,
+  type TaskError,
+  TaskInterrupted,
+  TaskSkipped
+} from "../TaskError.ts"
 import * as TaskMetrics from "../TaskMetrics.ts"
-import { NextRunId, type RunId, type Trigger } from "../TaskRun.ts"
+import { type Cancellation, NextRunId, type RunId, type Trigger } from "../TaskRun.ts"
+import { attempted, resolved } from "./attempt.ts"
+import { bounded } from "./bounded.ts"
+import { Journal, logged, make as makeJournal } from "./journal.ts"
 
-export const execute = <Name extends string, P extends Storable, S extends Storable, E extends Storable>(
-  task: Task<Name, P, S, E>,
-  payload: P["Type"],
-  trigger: Trigger,
-  executor: string
-): Effect.Effect<Executed<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | Handler<Name>> =>
-  Effect.flatMap(Effect.flatten(NextRunId), (id) =>
-    boundary(id, task, payload, trigger, executor).pipe(
-      Effect.annotateLogs({ run_id: id, task: task.name }),
-      Effect.withSpan(`run ${task.name}`, { attributes: { "ostinato.run.id": id, "ostinato.task": task.name } })
-    ))
-
-interface Executed<A, E> {
+/** A run that the log knows. It is to be run, or given up. */
+export interface Accepted<A, E> {
   readonly id: RunId
-  readonly exit: Exit.Exit<A, E>
+  /** Needs nothing from whoever calls it, and is to be called once. */
+  readonly run: Effect.Effect<Exit.Exit<A, E>>
+  /** Ends the run where it has not begun; else does nothing. */
+  readonly giveUp: (error: TaskError) => Effect.Effect<void>
 }
 
-const boundary = Effect.fnUntraced(function*<
+/** Begins a run in the log. An interruption before the log has answered leaves a run that nobody holds. */
+export const accept = <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
+  task: Task<Name, P, S, E, R>,
+  payload: P["Type"],
+  trigger: Trigger,
+  where: Where
+): Effect.Effect<Accepted<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> =>
+  Effect.uninterruptibleMask((restore) => accepting(task, payload, trigger, where, restore))
+
+interface Where {
+  readonly executor: string
+  /** `waiting` where the run may have to wait for its turn. */
+  readonly status: "waiting" | "running"
+}
+
+const accepting = Effect.fnUntraced(function*<
   Name extends string,
   P extends Storable,
   S extends Storable,
-  E extends Storable
->(id: RunId, task: Task<Name, P, S, E>, payload: P["Type"], trigger: Trigger, executor: string) {
+  E extends Storable,
+  R
+>(
+  task: Task<Name, P, S, E, R>,
+  payload: P["Type"],
+  trigger: Trigger,
+  where: Where,
+  restore: <A2, E2, R2>(effect: Effect.Effect<A2, E2, R2>) => Effect.Effect<A2, E2, R2>
+): Effect.fn.Return<Accepted<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> {
+  const id = yield* yield* NextRunId
   const log = yield* RunLog
-  const span = yield* Effect.option(Effect.currentSpan)
+  const origin = yield* RunContext
+  const interceptors = yield* Interceptors
+  const ready = yield* resolved(task)
   const requestedAt = yield* Clock.monotonicTimeNanos
-  const attempts = yield* Ref.make(0)
+  const span = yield* Effect.makeSpan(`run ${task.name}`, {
+    attributes: { "ostinato.run.id": id, "ostinato.task": task.name, "ostinato.executor": where.executor }
+  })
   const encoded = yield* Effect.exit(
     Effect.mapError(encode(task.payload, payload), (detail) => new PayloadInvalid({ task: task.name, detail }))
   )
+  // an interruption may come when the log has the run already
+  const { cancelled } = yield* restore(log.begin({
+    id,
+    task: task.name,
+    trigger,
+    origin,
+    ...where,
+    payload: Exit.isSuccess(encoded) ? encoded.value : null,
+    traceId: span._tag === "Span" && span.sampled ? span.traceId : null
+  })).pipe(Effect.onInterrupt(() => Effect.ignore(Effect.timeoutOption(log.end(id, unbegun), "5 seconds"))))
+  let isBegun = false
+  const journal = makeJournal()
 
   const work = Effect.gen(function*() {
     yield* encoded
-    const value = yield* attempted(task, id, payload, attempts)
+    const value = yield* attempted(ready, id, payload)
     const output = yield* Effect.mapError(
       encode(task.success, value),
       (detail) => new ResultInvalid({ task: task.name, detail })
@@ -60,65 +105,117 @@ const boundary = Effect.fnUntraced(function*<
     return { value, output }
   })
 
-  return yield* Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      yield* restore(log.begin({
-        id,
-        task: task.name,
-        trigger,
-        payload: Exit.isSuccess(encoded) ? encoded.value : null,
-        traceId: span._tag === "Some" ? span.value.traceId : null
-      }))
-      const startedAt = yield* Clock.monotonicTimeNanos
-      const exit = yield* Effect.exit(restore(work))
-      const endedAt = yield* Clock.monotonicTimeNanos
-      const queueTime = Duration.nanos(startedAt - requestedAt)
-      const runTime = Duration.nanos(endedAt - startedAt)
-      const failure = Exit.isFailure(exit) ? yield* explain(exit.cause) : null
-      const status = failure === null ? "completed" : failure.kind === "interruption" ? "interrupted" : "failed"
-      const end = {
-        status,
-        attempts: yield* Ref.get(attempts),
-        queueMs: Duration.toMillis(queueTime),
-        runMs: Duration.toMillis(runTime),
-        output: Exit.isSuccess(exit) ? exit.value.output : null,
-        failure
-      } as const
-      yield* record(log, id, end)
-      yield* TaskMetrics.record({ task: task.name, executor, outcome: status, queueTime, runTime })
-      yield* report(end)
-      return { id, exit: Exit.map(exit, ({ value }) => value) }
-    })
-  )
+  let cancelledBy: Cancellation | undefined
+  const cancellation = Effect.flatMap(cancelled, (by) => {
+    cancelledBy = by
+    return Effect.interrupt
+  })
+
+  const close = Effect.fnUntraced(function*(
+    exit: Exit.Exit<{ readonly output: Schema.Json }, unknown>,
+    times: { readonly startedAt: bigint; readonly endedAt: bigint }
+  ) {
+    const queueTime = Duration.nanos(times.startedAt - requestedAt)
+    const runTime = Duration.nanos(times.endedAt - times.startedAt)
+    const failure = Exit.isFailure(exit) ? fromCause(exit.cause) : null
+    const items = journal.total()
+    const status = statusOf(exit, items, cancelledBy)
+    const end: RunEnd = {
+      status,
+      attempts: journal.begun(task.name),
+      queueMs: Duration.toMillis(queueTime),
+      runMs: Duration.toMillis(runTime),
+      output: Exit.isSuccess(exit) ? exit.value.output : null,
+      failure,
+      items,
+      details: journal.details()
+    }
+    yield* record(log, id, end)
+    yield* TaskMetrics.record({ task: task.name, executor: where.executor, outcome: status, queueTime, runTime })
+    yield* report(end, cancelledBy)
+    yield* endSpan(span, exit)
+  })
+
+  const inContext = <A>(effect: Effect.Effect<A>) =>
+    effect.pipe(
+      Effect.annotateLogs({ run_id: id, task: task.name, ...said(origin) }),
+      Effect.withParentSpan(span),
+      Effect.provideService(Interceptors, interceptors),
+      Effect.provideService(RunContext, origin)
+    )
+
+  return {
+    id,
+    giveUp: (error) =>
+      inContext(
+        Effect.uninterruptible(Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
+          isBegun ? Effect.void : close(Exit.fail(error), { startedAt: now, endedAt: now })))
+      ),
+    run: inContext(Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        isBegun = true
+        if (where.status === "waiting") yield* begun(log, id)
+        const startedAt = yield* Clock.monotonicTimeNanos
+        const guarded = bounded(Effect.provideService(logged(work), Journal, journal), {
+          name: `run ${id} of task ${task.name}`,
+          grace: task.grace
+        })
+        const exit = yield* Effect.exit(restore(Effect.raceFirst(guarded, cancellation)))
+        const endedAt = yield* Clock.monotonicTimeNanos
+        yield* close(exit, { startedAt, endedAt })
+        return outcome(task.name, Exit.map(exit, ({ value }) => value), cancelledBy)
+      })
+    ))
+  }
 })
 
-const attempted = <Name extends string, P extends Storable, S extends Storable, E extends Storable>(
-  task: Task<Name, P, S, E>,
-  runId: RunId,
-  payload: P["Type"],
-  attempts: Ref.Ref<number>
-): Effect.Effect<S["Type"], E["Type"] | TaskTimeout, Handler<Name>> => {
-  const attempt = Effect.gen(function*() {
-    const handle = yield* task.handler
-    const number = yield* Ref.updateAndGet(attempts, (n) => n + 1)
-    const body = Effect.suspend(() => handle(payload)).pipe(
-      Effect.scoped,
-      Effect.provideService(Attempt, { runId, task: task.name, number }),
-      Effect.annotateLogs({ attempt: number })
-    )
-    if (!Duration.isFinite(task.timeout)) return yield* body
-    return yield* Effect.timeoutOrElse(body, {
-      duration: task.timeout,
-      orElse: () => Effect.fail(new TaskTimeout({ task: task.name, timeoutMs: Duration.toMillis(task.timeout) }))
-    })
-  })
-  return task.retry === undefined
-    ? attempt
-    : Effect.retry(attempt, {
-      schedule: Schedule.passthrough(task.retry),
-      while: (error) => !(error instanceof TaskTimeout)
-    })
+const statusOf = (
+  exit: Exit.Exit<unknown, unknown>,
+  items: Items | null,
+  cancelledBy: Cancellation | undefined
+): RunEnd["status"] => {
+  if (Exit.isSuccess(exit)) return (items?.failed ?? 0) > 0 ? "partial" : "completed"
+  const givenUp = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (skipped(exit.cause) !== undefined || givenUp instanceof TaskSkipped) return "skipped"
+  if (!Cause.hasInterruptsOnly(exit.cause) && !(givenUp instanceof TaskInterrupted)) return "failed"
+  return cancelledBy === undefined ? "interrupted" : "cancelled"
 }
+
+const unbegun: RunEnd = {
+  status: "interrupted",
+  attempts: 0,
+  queueMs: 0,
+  runMs: 0,
+  output: null,
+  failure: { kind: "interruption", tag: "Interrupted", message: "interrupted before it began", cause: "" },
+  items: null,
+  details: { attempts: [], logs: [] }
+}
+
+/** What the end of a run means to whoever waits for it: nobody is interrupted because a run was. */
+const outcome = <A, E>(
+  task: string,
+  exit: Exit.Exit<A, E>,
+  cancelledBy: Cancellation | undefined
+): Exit.Exit<A, E | TaskError> => {
+  if (Exit.isSuccess(exit)) return exit
+  const skip = skipped(exit.cause)
+  if (skip !== undefined) return Exit.fail(skip)
+  return cancelledBy !== undefined && Cause.hasInterruptsOnly(exit.cause)
+    ? Exit.fail(new TaskInterrupted({ task, reason: reasonOf(cancelledBy) }))
+    : exit
+}
+
+const reasonOf = ({ actor, reason }: Cancellation): string =>
+  `cancelled${actor === null ? "" : ` by ${actor}`}${reason === null ? "" : `: ${reason}`}`
+
+const said = ({ actor, tenant }: typeof RunContext.Service) => ({
+  ...(tenant === null ? {} : { tenant }),
+  ...(actor === null ? {} : { actor })
+})
+
+const endSpan = (span: Tracer.Span, exit: Exit.Exit<unknown, unknown>) =>
+  Effect.map(Clock.currentTimeNanos, (now) => span.end(now, exit))
 
 const encode = (schema: Storable, value: unknown): Effect.Effect<Schema.Json, string> =>
   Effect.suspend(() => Schema.encodeEffect(Schema.toCodecJson(schema))(value)).pipe(
@@ -126,18 +223,8 @@ const encode = (schema: Storable, value: unknown): Effect.Effect<Schema.Json, st
     Effect.mapError((error) => error.message)
   )
 
-// an error's own message may throw
-const explain = (cause: Cause.Cause<unknown>): Effect.Effect<Failure> =>
-  Effect.sync(() => fromCause(cause)).pipe(
-    Effect.catchCause(() =>
-      Effect.succeed<Failure>({
-        kind: Cause.hasFails(cause) ? "failure" : "defect",
-        tag: "Unreadable",
-        message: "the failure could not be put into words: reading it failed as well",
-        cause: ""
-      })
-    )
-  )
+const begun = (log: RunLog["Service"], id: RunId) =>
+  Effect.catch(log.started(id), (error) => Effect.logWarning(`the run shows as waiting: ${error.message}`))
 
 // a database may be away for a moment just when a run ends; after that its lease runs out and it shows as abandoned
 const record = (log: RunLog["Service"], id: RunId, end: RunEnd) =>
@@ -149,9 +236,13 @@ const record = (log: RunLog["Service"], id: RunId, end: RunEnd) =>
     Effect.catchCause((cause) => Effect.logError("the end of a run could not be recorded", cause))
   )
 
-const report = ({ failure, queueMs, runMs }: RunEnd) => {
+const report = ({ failure, items, queueMs, runMs, status }: RunEnd, cancelledBy: Cancellation | undefined) => {
   const message = failure === null
-    ? Effect.logInfo("run completed")
+    ? Effect.logInfo(items === null ? `run ${status}` : `run ${status}: ${items.summary}`)
+    : status === "skipped"
+    ? Effect.logInfo(`run skipped: ${failure.message}`)
+    : status === "cancelled" && cancelledBy !== undefined
+    ? Effect.logInfo(`run ${reasonOf(cancelledBy)}`)
     : failure.kind === "interruption"
     ? Effect.logInfo("run interrupted")
     : Effect.annotateLogs(Effect.logError(`run failed: ${failure.tag}: ${failure.message}`), { cause: failure.cause })

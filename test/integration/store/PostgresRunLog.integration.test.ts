@@ -12,9 +12,29 @@ import * as TestDatabase from "../../contract/TestDatabase.ts"
 const begin = Effect.gen(function*() {
   const log = yield* RunLog
   const id = yield* Effect.flatten(NextRunId)
-  yield* log.begin({ id, task: "lease.task", trigger: { kind: "code" }, payload: null, traceId: null })
+  yield* log.begin({
+    id,
+    task: "lease.task",
+    trigger: { kind: "code" },
+    origin: { tenant: null, actor: null },
+    executor: "here",
+    status: "running",
+    payload: null,
+    traceId: null
+  })
   return id
 })
+
+const ended = {
+  status: "completed",
+  attempts: 1,
+  queueMs: 0,
+  runMs: 1,
+  output: null,
+  failure: null,
+  items: null,
+  details: { attempts: [], logs: [] }
+} as const
 
 /** What another process sees that starts now. */
 const elsewhere = <A, E>(work: Effect.Effect<A, E, RunLog>, options?: { readonly exclusive: boolean }) =>
@@ -45,8 +65,7 @@ layer(
       const id = yield* begin
       yield* sql`UPDATE ostinato.run SET lease_until = now() - interval '1 second' WHERE id = ${id}::uuid`
       yield* elsewhere(Effect.void)
-      const end = { status: "completed", attempts: 1, queueMs: 0, runMs: 1, output: null, failure: null } as const
-      assert.isFalse(yield* log.end(id, end))
+      assert.isFalse(yield* log.end(id, ended))
       assert.strictEqual(yield* statusOf(id), "abandoned")
     }))
 

@@ -1,0 +1,91 @@
+/**
+ * The tables behind the log of runs, and how their rows are read.
+ *
+ * A row that this version cannot read, because a newer one wrote it, is left out and said so: it never hides the others.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SqlClient from "effect/sql/SqlClient"
+import { RunDetails, RunId, TaskRun, Trigger } from "../../core/TaskRun.ts"
+import type { Line } from "../Migration.ts"
+
+export const migrations: Line = {
+  name: "store",
+  schema: "ostinato",
+  steps: {
+    "0001_run": Effect.flatMap(SqlClient.SqlClient, (sql) =>
+      Effect.andThen(
+        sql`
+          CREATE TABLE ostinato.run (
+            id uuid PRIMARY KEY,
+            task text NOT NULL,
+            trigger jsonb NOT NULL,
+            payload jsonb,
+            status text NOT NULL,
+            attempts int NOT NULL DEFAULT 0,
+            host text NOT NULL,
+            pid int NOT NULL,
+            trace_id text,
+            started_at timestamptz NOT NULL DEFAULT now(),
+            finished_at timestamptz,
+            lease_until timestamptz,
+            queue_ms float8,
+            run_ms float8,
+            output jsonb,
+            failure jsonb
+          )`,
+        Effect.andThen(
+          sql`CREATE INDEX run_task ON ostinato.run (task, id)`,
+          sql`CREATE INDEX run_open ON ostinato.run (lease_until) WHERE status = 'running'`
+        )
+      )),
+    "0002_origin_and_details": Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`
+        ALTER TABLE ostinato.run ADD tenant text, ADD actor text, ADD executor text NOT NULL DEFAULT 'here',
+          ADD items jsonb, ADD cancellation jsonb`
+      yield* sql`CREATE INDEX run_waiting ON ostinato.run (lease_until) WHERE status = 'waiting'`
+      yield* sql`CREATE INDEX run_ended ON ostinato.run (finished_at) WHERE finished_at IS NOT NULL`
+      yield* sql`
+        CREATE TABLE ostinato.run_details (
+          run_id uuid PRIMARY KEY,
+          kept_at timestamptz NOT NULL DEFAULT now(),
+          details jsonb NOT NULL
+        )`
+      yield* sql`CREATE INDEX run_details_kept ON ostinato.run_details (kept_at)`
+    })
+  }
+}
+
+export const columns = (sql: SqlClient.SqlClient) =>
+  sql.literal(
+    `id::text, task, trigger, jsonb_build_object('tenant', tenant, 'actor', actor) AS origin, executor, payload,
+    status, attempts, host, pid, trace_id AS "traceId", started_at AS "startedAt", finished_at AS "finishedAt",
+    queue_ms AS "queueMs", run_ms AS "runMs", output, failure, items, cancellation`
+  )
+
+export const isRunId = Schema.is(RunId)
+
+export const encodeTrigger = Schema.encodeEffect(Schema.toCodecJson(Trigger))
+
+const decodeRun = Schema.decodeUnknownEffect(Schema.Struct({
+  ...TaskRun.fields,
+  trigger: Schema.toCodecJson(Trigger),
+  startedAt: Schema.DateTimeUtcFromDate,
+  finishedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
+}))
+
+export const decodeRuns = (rows: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<TaskRun>> =>
+  Effect.gen(function*() {
+    const runs: Array<TaskRun> = []
+    for (const row of rows) {
+      const run = yield* Effect.result(decodeRun(row))
+      if (run._tag === "Success") runs.push(new TaskRun(run.success))
+      else yield* Effect.logWarning(`a run of another version cannot be read and is left out: ${run.failure.message}`)
+    }
+    return runs
+  })
+
+export const encodeDetails = Schema.encodeEffect(Schema.toCodecJson(RunDetails))
+
+export const decodeDetails = Schema.decodeUnknownEffect(Schema.toCodecJson(RunDetails))
