@@ -1,6 +1,8 @@
 export * as Database from "./Database.ts"
 export * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
 export * as Migration from "./Migration.ts"
+export * as PostgresCheckpointStore from "./PostgresCheckpointStore.ts"
 export * as PostgresRunLog from "./PostgresRunLog.ts"
 export * as SqlFault from "./SqlFault.ts"
 export * as StoredText from "./StoredText.ts"
+export * as Tx from "./Tx.ts"
