@@ -1,4 +1,5 @@
 /** What the parts of the suite `schedule` agree on. */
+import * as Schema from "effect/Schema"
 
 /** The schedules of every node. */
 export const names: ReadonlyArray<string> = ["prove.a", "prove.b", "prove.c", "prove.d"]
@@ -7,14 +8,17 @@ export const names: ReadonlyArray<string> = ["prove.a", "prove.b", "prove.c", "p
 export const everyMs = 200
 
 /** A line of a node's file. */
-export interface Line {
-  readonly op: "begin" | "end"
+export const Line = Schema.Struct({
+  op: Schema.Literals(["begin", "end"]),
   /** Name of the process that ran it, another one after every restart. */
-  readonly node: string
-  readonly schedule: string
+  node: Schema.String,
+  schedule: Schema.String,
   /** ISO-8601. */
-  readonly tick: string
-}
+  tick: Schema.String
+})
+
+/** A line of a node's file. */
+export type Line = typeof Line.Type
 
 /** A tick as the database has it. */
 export interface Row {
@@ -23,12 +27,4 @@ export interface Row {
   readonly tick: string
   /** `null` while its work has not ended. */
   readonly outcome: string | null
-}
-
-/** What was done to the system. */
-export interface Faults {
-  readonly kills: number
-  readonly pauses: number
-  readonly restarts: number
-  readonly crashes: number
 }

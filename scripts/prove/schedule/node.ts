@@ -22,13 +22,15 @@ import * as Timetable from "ostinato/schedule/Timetable"
 import { Database } from "ostinato/store/Database"
 import * as Migration from "ostinato/store/Migration"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
-import { everyMs, type Line, names } from "./model.ts"
+import { everyMs, Line, names } from "./model.ts"
+
+const encode = Schema.encodeSync(Schema.fromJsonString(Line))
 
 const Main = Layer.unwrap(Effect.gen(function*() {
   const url = yield* Config.Redacted("DATABASE_URL")
   const node = yield* Config.String("PROVE_NODE")
   const ledger = yield* Config.String("PROVE_LEDGER")
-  const write = (line: Line) => Effect.sync(() => appendFileSync(ledger, `${JSON.stringify(line)}\n`))
+  const write = (line: Line) => Effect.sync(() => appendFileSync(ledger, `${encode(line)}\n`))
 
   const Work = Task.make("prove.work", { payload: { schedule: Schema.String, tick: Schema.DateTimeUtc } })
   const WorkLive = Work.toLayer(({ schedule, tick }) => {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -15,7 +16,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { startServer } from "../../postgres.ts"
 import { check, type Verdict } from "./check.ts"
-import { type Line, names, type Row } from "./model.ts"
+import { Line, names, type Row } from "./model.ts"
 import { type End, startNodes } from "./nodes.ts"
 import { type Fault, faults } from "./plan.ts"
 
@@ -33,6 +34,8 @@ export interface Proof {
 }
 
 const nodeCount = 3
+
+const decode = Schema.decodeSync(Schema.fromJsonString(Line))
 
 // 130 is what an interrupted main gives; a node that has just started may not listen to the signal yet
 const graceful: ReadonlySet<End> = new Set([0, 130, "SIGTERM"])
@@ -166,7 +169,5 @@ const settled = async (
 
 const written = (folder: string): ReadonlyArray<Line> =>
   readdirSync(folder).filter((file) => file.endsWith(".jsonl")).flatMap((file) =>
-    readFileSync(join(folder, file), "utf8").split("\n").filter((line) => line !== "").map((line) =>
-      JSON.parse(line) as Line
-    )
+    readFileSync(join(folder, file), "utf8").split("\n").filter((line) => line !== "").map((line) => decode(line))
   )
