@@ -15,12 +15,7 @@ const state = {
   waiting: Metric.gauge("ostinato_pool_waiting", { description: "Submissions that wait for a slot" })
 }
 
-/**
- * Submissions that a pool refused or dropped, by policy.
- *
- * @category metrics
- */
-export const rejected = Metric.counter("ostinato_pool_rejected_total", {
+const rejected = Metric.counter("ostinato_pool_rejected_total", {
   description: "Submissions that a full pool refused or dropped",
   incremental: true
 })
@@ -67,26 +62,30 @@ export const count = (
 ): void => Metric.withAttributes(counter, labels).updateUnsafe(1, context)
 
 /**
- * Shows the state of a pool until the scope closes.
+ * Shows the state of a pool until the scope closes, read when somebody looks: work costs nothing by it.
  *
  * @category metrics
  */
 export const show = (
   pool: string,
-  read: () => Readonly<Record<keyof typeof state, number>>
+  policy: string,
+  read: () => Readonly<Record<keyof typeof state | "rejected" | "dropped", number>>
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-    const labelled = (attributes: Metric.Metric.AttributeSet) =>
-      Context.add(context, Metric.CurrentMetricAttributes, {
-        ...Context.get(context, Metric.CurrentMetricAttributes),
-        ...attributes
+    const register = <State>(
+      metric: Metric.Metric<number, State>,
+      labels: Readonly<Record<string, string>>,
+      get: () => State
+    ) =>
+      Metric.registerUnsafe(Metric.withAttributes(metric, labels), context, { get, update: () => {}, modify: () => {} })
+    const registrations = [
+      ...(["capacity", "running", "free", "waiting"] as const).map((key) =>
+        register(state[key], { pool }, () => ({ value: read()[key] }))
+      ),
+      register(rejected, { pool, policy }, () => {
+        const { dropped, rejected } = read()
+        return { count: dropped + rejected, incremental: true }
       })
-    const registrations = (["capacity", "running", "free", "waiting"] as const).map((key) =>
-      Metric.registerUnsafe(state[key], labelled({ pool }), {
-        get: () => ({ value: read()[key] }),
-        update: () => {},
-        modify: () => {}
-      })
-    )
+    ]
     return Effect.addFinalizer(() => Effect.sync(() => registrations.forEach(({ remove }) => remove())))
   })

@@ -6,7 +6,7 @@ import * as Latch from "effect/Latch"
 import * as TestClock from "effect/testing/TestClock"
 import { Task, TaskPool } from "ostinato"
 
-const make = TaskPool.make({ name: "ending", capacity: 2, drain: 0, grace: "3 seconds" })
+const make = TaskPool.make({ name: "ending", capacity: 2, drain: 0 })
 const turn = TestClock.adjust(0)
 
 describe("the ends of submissions", () => {

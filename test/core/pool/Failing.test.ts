@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
-import { PoolMetrics, TaskPool } from "ostinato"
+import { TaskPool } from "ostinato"
 import { type Line, logging, traced } from "../pipeline/observed.ts"
 
 const metric = (id: string, labels: Record<string, string>) =>
@@ -139,7 +139,7 @@ describe("work that fails", () => {
         "pool told is full: 3 refused by its policy reject",
         "pool told was shut down: 0 completed, 1 interrupted, 0 abandoned"
       ])
-      const state = yield* metric(PoolMetrics.rejected.id, { pool: "told", policy: "reject" })
+      const state = yield* metric("ostinato_pool_rejected_total", { pool: "told", policy: "reject" })
       assert.deepInclude(state, { count: 4 })
     }))
 

@@ -79,10 +79,19 @@ export const open = (
       report: Report.make({ pool: name, context, now, onDefect: options.onDefect })
     })
     const read = () => figuresOf(engine)
-    yield* Effect.provideContext(PoolMetrics.show(name, read), context)
+    yield* Effect.provideContext(PoolMetrics.show(name, onFull, read), context)
     const { settingsOf, settle } = settler(options)
     const carried = carrier(context)
-    const full = () => new PoolFull({ pool: name, capacity: engine.size, waiting: engine.line.size })
+    let lastFull: PoolFull | undefined
+    // a flood of refusals says the same again and again
+    const full = () => {
+      const capacity = engine.size
+      const waiting = engine.line.size
+      if (lastFull?.capacity !== capacity || lastFull.waiting !== waiting) {
+        lastFull = new PoolFull({ pool: name, capacity, waiting })
+      }
+      return lastFull
+    }
     const closed = new PoolClosed({ pool: name })
 
     const make = (work: Given, options: SubmitOptions | undefined, from: Context.Context<never>) =>

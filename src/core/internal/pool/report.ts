@@ -31,7 +31,6 @@ export const make = (options: {
 
   return {
     refused: (policy) => {
-      PoolMetrics.count(context, PoolMetrics.rejected, { pool, policy })
       refusals += 1
       if (now() - toldAt < quiet) return
       toldAt = now()
