@@ -182,34 +182,38 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
         if (!isThreadTask(task)) return Effect.fail(notATask(task))
         const { cost, encode, reader } = knownOf(task)
         const collector = Transferable.makeCollectorUnsafe()
-        return Effect.useSpan(`thread ${task.name}`, { attributes: { "ostinato.pool": name } }, (span) =>
-          Effect.flatMap(
-            Effect.mapError(
-              Effect.provideService(encode(payload), Transferable.Collector, collector),
-              (error) => unfit(task.name, payload, error.message)
-            ),
-            (encoded) =>
-              Effect.callback((resume) => {
-                const job: Job = {
-                  module: task.module,
-                  name: task.export,
-                  payload: encoded,
-                  transfer: [...transfer, ...collector.readUnsafe() as ReadonlyArray<ArrayBuffer>],
-                  limitMs: timeout === undefined ? limitMs : millis(timeout),
-                  cost,
-                  settle: (outcome: Outcome) => {
-                    if (outcome.kind === "reply") span.attribute("threadId", outcome.host)
-                    resume(reader.read(name, job, outcome))
-                  },
-                  id: 0,
-                  slot: 0,
-                  expectedMs: 0,
-                  stopping: undefined
-                }
-                crew.submit(job, priority)
-                return Effect.callback<void>((stopped) => crew.cancel(job, () => stopped(Effect.void)))
-              })
-          ))
+        return Effect.useSpan(
+          `thread ${task.name}`,
+          { attributes: { "ostinato.pool": name } },
+          (span) =>
+            Effect.flatMap(
+              Effect.mapError(
+                Effect.provideService(encode(payload), Transferable.Collector, collector),
+                (error) => unfit(task.name, payload, error.message)
+              ),
+              (encoded) =>
+                Effect.callback((resume) => {
+                  const job: Job = {
+                    module: task.module,
+                    name: task.export,
+                    payload: encoded,
+                    transfer: [...transfer, ...collector.readUnsafe() as ReadonlyArray<ArrayBuffer>],
+                    limitMs: timeout === undefined ? limitMs : millis(timeout),
+                    cost,
+                    settle: (outcome: Outcome) => {
+                      if (outcome.kind === "reply") span.attribute("threadId", outcome.host)
+                      resume(reader.read(name, job, outcome))
+                    },
+                    id: 0,
+                    slot: 0,
+                    expectedMs: 0,
+                    stopping: undefined
+                  }
+                  crew.submit(job, priority)
+                  return Effect.callback<void>((stopped) => crew.cancel(job, () => stopped(Effect.void)))
+                })
+            )
+        )
       })
 
     return {

@@ -1,5 +1,4 @@
 /** What the tests run on threads. A gate is shared memory: cell 0 counts those that have begun, cell 1 lets them end. */
-import * as Effect from "effect/Effect"
 import { isMainThread, threadId } from "node:worker_threads"
 import type { ThreadTask } from "ostinato"
 import type * as tasks from "./tasks.ts"
@@ -20,7 +19,7 @@ export const meet: ThreadTask.Code<typeof tasks.Meet> = ({ gate, together }) => 
   const from = process.hrtime.bigint()
   const cpu = process.threadCpuUsage()
   const cells = begin(gate)
-  while (Atomics.load(cells, 0) < together);
+  while (Atomics.load(cells, 0) < together || process.threadCpuUsage(cpu).user === 0);
   return { from, to: process.hrtime.bigint(), cpuMicros: process.threadCpuUsage(cpu).user, threadId, isMainThread }
 }
 
@@ -33,6 +32,10 @@ export const hold: ThreadTask.Code<typeof tasks.Hold> = ({ gate }) => {
 
 export const spin: ThreadTask.Code<typeof tasks.Spin> = ({ gate }) => {
   begin(gate)
+  for (;;);
+}
+
+export const forever: ThreadTask.Code<typeof tasks.Forever> = () => {
   for (;;);
 }
 
@@ -55,16 +58,6 @@ export const look: ThreadTask.Code<typeof tasks.Listen> = ({ gate }, { isStopped
   while (!isStopped());
   Atomics.store(cells, 1, 1)
   Atomics.notify(cells, 1)
-}
-
-/** Its finalizer opens the gate. */
-export const effectful: ThreadTask.Code<typeof tasks.Listen> = ({ gate }) => {
-  const cells = begin(gate)
-  return Effect.onInterrupt(Effect.never, () =>
-    Effect.sync(() => {
-      Atomics.store(cells, 1, 1)
-      Atomics.notify(cells, 1)
-    }))
 }
 
 export const end: ThreadTask.Code<typeof tasks.End> = async ({ how }) => {
@@ -96,12 +89,9 @@ export const end: ThreadTask.Code<typeof tasks.End> = async ({ how }) => {
   }
 }
 
-export const effect: ThreadTask.Code<typeof tasks.Doubled> = ({ n }) =>
-  n < 0 ? Effect.fail({ _tag: "Refused", why: `${n}` }) : Effect.as(Effect.sleep(1), n * 2)
-
 /** Tries to change its configuration. */
 export const mutate: ThreadTask.Code<typeof tasks.Mutate> = (_, { config }) => {
-  const seen = JSON.stringify(config)
+  const seen = structuredClone(config)
   const attempt = (change: () => void) => {
     try {
       change()
@@ -120,7 +110,7 @@ export const mutate: ThreadTask.Code<typeof tasks.Mutate> = (_, { config }) => {
       }),
       attempt(() => open.tags.push("more"))
     ],
-    after: JSON.stringify(config)
+    after: config
   }
 }
 

@@ -1,8 +1,9 @@
 import * as Schema from "effect/Schema"
 import * as Transferable from "effect/workers/Transferable"
-import { ThreadTask } from "ostinato"
+import { SharedState, ThreadTask } from "ostinato"
 
 const module = new URL("./code.ts", import.meta.url)
+const effects = new URL("./effects.ts", import.meta.url)
 const gate = Schema.instanceOf(SharedArrayBuffer)
 
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}
@@ -37,9 +38,10 @@ export const Meet = meet("test.meet")
 
 export const Hold = ThreadTask.make("test.hold", { module, export: "hold", payload: { gate }, success: Schema.Int })
 export const Spin = ThreadTask.make("test.spin", { module, export: "spin", payload: { gate } })
+export const Forever = ThreadTask.make("test.forever", { module, export: "forever" })
 export const Listen = ThreadTask.make("test.listen", { module, export: "listen", payload: { gate } })
 export const Look = ThreadTask.make("test.look", { module, export: "look", payload: { gate } })
-export const Effectful = ThreadTask.make("test.effectful", { module, export: "effectful", payload: { gate } })
+export const Effectful = ThreadTask.make("test.effectful", { module: effects, export: "effectful", payload: { gate } })
 
 export const End = ThreadTask.make("test.end", {
   module,
@@ -52,7 +54,7 @@ export const End = ThreadTask.make("test.end", {
 })
 
 export const Doubled = ThreadTask.make("test.doubled", {
-  module,
+  module: effects,
   export: "effect",
   payload: { n: Schema.Int },
   success: Schema.Int,
@@ -62,7 +64,7 @@ export const Doubled = ThreadTask.make("test.doubled", {
 export const Mutate = ThreadTask.make("test.mutate", {
   module,
   export: "mutate",
-  success: Schema.Struct({ seen: Schema.String, tried: Schema.Array(Schema.String), after: Schema.String })
+  success: Schema.Struct({ seen: Schema.Json, tried: Schema.Array(Schema.String), after: Schema.Json })
 })
 
 export const Bytes = ThreadTask.make("test.bytes", {
@@ -70,6 +72,17 @@ export const Bytes = ThreadTask.make("test.bytes", {
   export: "bytes",
   payload: { buffer: Transferable.Uint8Array },
   success: Schema.Uint8Array
+})
+
+export const Increment = ThreadTask.make("test.increment", {
+  module: effects,
+  export: "increment",
+  payload: {
+    gate,
+    state: SharedState.SharedState,
+    naive: Schema.instanceOf(SharedArrayBuffer),
+    times: Schema.Int
+  }
 })
 
 /** Shared memory that tells the test that code has begun, and lets it end. */
@@ -93,3 +106,8 @@ export const makeGate = () => {
     isOpen: () => Atomics.load(cells, 1) === 1
   }
 }
+
+/** For what the compiler is to refuse. */
+export const declare = <P extends Schema.Struct.Fields>(
+  options: Pick<Parameters<typeof ThreadTask.make<P>>[1], "payload">
+) => ThreadTask.make<P>("test.declared", { module, ...options })

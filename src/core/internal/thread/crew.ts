@@ -121,6 +121,7 @@ export const make = (rules: Rules): Crew => {
         drop(seat, job)
         settle(job, { kind: "stuck", error })
       }
+      plan()
       send(seat)
     }
   }

@@ -19,7 +19,7 @@ export type Reply = readonly [id: number, answer: Answer, value: unknown, runMs:
  * `heard`: a call that is to stop is told so, and the event loop turns. `thrown`: `Thrown`. `stuck`: the result cannot
  * travel, `Stuck`. `absent`: no such code, a sentence.
  */
-export type Answer = "ready" | "heard" | "value" | "thrown" | "stuck" | "absent"
+type Answer = "ready" | "heard" | "value" | "thrown" | "stuck" | "absent"
 
 /** What was thrown: `fields` are its own, where it is an object. */
 export interface Thrown {
