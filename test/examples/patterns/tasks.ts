@@ -23,5 +23,8 @@ export const List = Task.fn("patterns.list", {
 }, ({ digests, files }) => Effect.succeed({ text: Digest.list(files, digests) }))
 
 /** The digest of the list. */
-export const Sum = Task.fn("patterns.sum", { payload: { text: Schema.String }, success: Schema.String }, ({ text }) =>
-  Effect.succeed(Digest.ofText(text)))
+export const Sum = Task.fn(
+  "patterns.sum",
+  { payload: { text: Schema.String }, success: Schema.String },
+  ({ text }) => Effect.succeed(Digest.ofText(text))
+)
