@@ -4,9 +4,10 @@
  * A run that has not ended is held by a lease (`LeaseTiming`), renewed by the process that holds it. When the process is
  * gone the lease runs out, and whichever node sweeps next closes the run as abandoned. The renewal also brings the wish
  * of another node to cancel a run. The database's clock is the only one. Nothing here takes part in the caller's
- * transaction: what ran stays on record when that is rolled back.
+ * transaction: what ran stays on record when that is rolled back. It has the connections of the house, so leases are
+ * renewed also when the pool of user code is full.
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
+import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,6 +21,7 @@ import * as LeaseTiming from "../core/LeaseTiming.ts"
 import { type CancelAnswer, pageSize, type Retention, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import { Supervisor } from "../core/Supervisor.ts"
 import { Cancellation, type RunId } from "../core/TaskRun.ts"
+import { ControlSql } from "./ControlSql.ts"
 import { DatabaseSchema } from "./DatabaseSchema.ts"
 import * as RunRetention from "./internal/RunRetention.ts"
 import * as RunTable from "./internal/RunTable.ts"
@@ -46,11 +48,11 @@ export const layer = (options?: {
   readonly exclusive?: boolean | undefined
   /** Number of ended runs defaults to `100_000`. */
   readonly retention?: Retention | undefined
-}): Layer.Layer<RunLog, RunLogUnavailable, PgClient.PgClient | Supervisor> =>
+}): Layer.Layer<RunLog, RunLogUnavailable, ControlSql | Supervisor> =>
   Layer.effect(
     RunLog,
     Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
+      const sql = yield* ControlSql
       const schema = yield* DatabaseSchema
       const s = sql(schema)
       const supervisor = yield* Supervisor

@@ -1,4 +1,6 @@
+export * as ControlSql from "./ControlSql.ts"
 export * as Database from "./Database.ts"
+export * as DatabaseError from "./DatabaseError.ts"
 export * as DatabaseSchema from "./DatabaseSchema.ts"
 export * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
 export * as Migration from "./Migration.ts"
