@@ -29,7 +29,7 @@ import { type DatabaseNotTrusted, DatabaseTooOld, DatabaseUnavailable } from "./
 import * as DatabaseSchema from "./DatabaseSchema.ts"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgres.ts"
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
-import * as BoundedClient from "./internal/BoundedClient.ts"
+import * as BoundedScope from "./internal/BoundedScope.ts"
 import * as ConnectionRole from "./internal/ConnectionRole.ts"
 import * as FirstAnswer from "./internal/FirstAnswer.ts"
 import * as ServerUrl from "./internal/ServerUrl.ts"
@@ -207,7 +207,7 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
   })
   const pool = (role: ConnectionRole.ConnectionRole, maxConnections: number) =>
     Effect.mapError(
-      BoundedClient.make({ ...connection(role), maxConnections }),
+      BoundedScope.provide("2 seconds")(PgClient.make({ ...connection(role), maxConnections })),
       (error) => FirstAnswer.unavailable(target, error)
     )
   const control = yield* pool("control", options.controlConnections ?? 4)
