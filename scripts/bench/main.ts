@@ -9,8 +9,40 @@ import { report } from "./jobs/results.ts"
 import { runJobs } from "./jobs/suite.ts"
 import { missing } from "./peers.ts"
 import { publish } from "./publish.ts"
+import * as threads from "./threads/results.ts"
+import { runThreads } from "./threads/suite.ts"
 
-const suites = ["jobs"]
+interface Options {
+  readonly repetitions: number
+  readonly quick: boolean
+  readonly only: ReadonlyArray<string>
+  readonly say: (line: string) => void
+}
+
+/** What a suite gives: its raw results, the text that people read, and whether something broke or a goal was missed. */
+interface Finished {
+  readonly results: { readonly suite: string }
+  readonly text: string
+  readonly isBroken: boolean
+  readonly missed: ReadonlyArray<string>
+}
+
+const jobs = async (options: Options): Promise<Finished> => {
+  const results = await runJobs(options)
+  const absent = (failure: string | undefined) => failure?.startsWith("not run:") === true
+  const isBroken = results.rows.flatMap(({ repetitions: all }) => all).some(({ failure }) =>
+    failure !== undefined && !absent(failure)
+  )
+  return { results, text: report(results), isBroken, missed: [] }
+}
+
+const pools = async (options: Options): Promise<Finished> => {
+  const results = await runThreads(options)
+  const isBroken = results.measured.some(({ repetitions: all }) => all.includes(null))
+  return { results, text: threads.report(results), isBroken, missed: threads.missed(results) }
+}
+
+const suites: Readonly<Record<string, (options: Options) => Promise<Finished>>> = { jobs, threads: pools }
 
 const stop = (code: number, message: string): never => {
   console.error(message)
@@ -36,10 +68,8 @@ const read = () => {
 }
 
 const { positionals, values } = read()
-const suite = positionals[0]
-if (suite === undefined || positionals.length !== 1 || !suites.includes(suite)) {
-  stop(64, `unknown suite ${positionals.join(" ") || "(none)"}; suites: ${suites.join(", ")}`)
-}
+const run = suites[positionals.join(" ")] ??
+  stop(64, `unknown suite ${positionals.join(" ") || "(none)"}; suites: ${Object.keys(suites).join(", ")}`)
 const repetitions = Number(values.reps)
 if (!Number.isInteger(repetitions) || repetitions < 1) stop(64, `--reps ${values.reps}: give a whole number from 1 on`)
 if (missing().length > 0) {
@@ -49,17 +79,13 @@ if (missing().length > 0) {
   )
 }
 
-const results = await runJobs({
+const { isBroken, missed, results, text } = await run({
   repetitions: values.check ? 1 : repetitions,
   quick: values.quick || values.check,
   only: values.only,
   say: (line) => console.log(line)
 })
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
-if (values.write) publish(results)
-console.log(`\n${report(results)}`)
-const absent = (failure: string | undefined) => failure?.startsWith("not run:") === true
-const broken = results.rows.flatMap(({ repetitions: all }) => all).some(({ failure }) =>
-  failure !== undefined && !absent(failure)
-)
-process.exitCode = broken ? 1 : 0
+if (values.write) publish(results, text)
+console.log(`\n${text}`)
+process.exitCode = isBroken || (values.check && missed.length > 0) ? 1 : 0
