@@ -169,6 +169,7 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is kept under a task was made for it
       if (found !== undefined) return found as Known<S["Type"], E["Type"]>
       const made: Known<S["Type"], E["Type"]> = {
+        code: `${task.module}#${task.export}`,
         encode: Schema.encodeUnknownEffect(task.payload),
         reader: reader(task),
         cost: { meanMs: Number.POSITIVE_INFINITY }
@@ -180,7 +181,7 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
     const run: ThreadPool["Service"]["run"] = (task, payload, { priority = 0, timeout, transfer = [] } = {}) =>
       Effect.suspend(() => {
         if (!isThreadTask(task)) return Effect.fail(notATask(task))
-        const { cost, encode, reader } = knownOf(task)
+        const { code, cost, encode, reader } = knownOf(task)
         const collector = Transferable.makeCollectorUnsafe()
         return Effect.useSpan(
           `thread ${task.name}`,
@@ -194,8 +195,7 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
               (encoded) =>
                 Effect.callback((resume) => {
                   const job: Job = {
-                    module: task.module,
-                    name: task.export,
+                    code,
                     payload: encoded,
                     transfer: [...transfer, ...collector.readUnsafe() as ReadonlyArray<ArrayBuffer>],
                     limitMs: timeout === undefined ? limitMs : millis(timeout),
@@ -240,6 +240,7 @@ export const handler = <P extends Travelling, S extends Travelling, E extends Tr
 (payload) => Effect.flatMap(ThreadPool, (pool) => pool.run(task, payload, options))
 
 interface Known<S, E> {
+  readonly code: string
   readonly encode: (payload: unknown) => Effect.Effect<unknown, Schema.SchemaError>
   readonly reader: Reader<S, E>
   readonly cost: Cost

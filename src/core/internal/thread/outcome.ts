@@ -61,7 +61,7 @@ export const reader = <P extends Travelling, S extends Travelling, E extends Tra
         // oxlint-enable typescript/no-unsafe-type-assertion
         if (answer === "absent") {
           return Effect.fail(
-            new ThreadTaskInvalid({ task: name, module: job.module, export: job.name, detail: String(value) })
+            new ThreadTaskInvalid({ task: name, module: task.module, export: task.export, detail: String(value) })
           )
         }
         return Effect.mapError(

@@ -2,14 +2,16 @@
  * What a pool and its threads say to each other.
  *
  *   pool → thread   [call, call, …] in one message, or the id of a call that is to stop
- *   thread → pool   ready; then one reply for each call that it began, posted before the next call begins
+ *   thread → pool   ready; then one reply for each call that it began, several of short calls in one message
  *
  * A call is begun by whoever wins its slot, a cell of shared memory that the pool sets to the id of the call: the thread
  * changes it to `-id` and begins, or the pool changes it to 0 and takes the call back. So the pool knows at any time, and
- * also after the thread's death, what had begun. A process shares no memory: it is sent one call at a time.
+ * also after the thread's death, what had begun and what had ended. A process shares no memory: it is sent one call at a
+ * time.
  */
 
-export type Call = readonly [id: number, slot: number, module: string, name: string, payload: unknown]
+/** `code` is the URL of the module, `#`, and the name of the export. */
+export type Call = readonly [id: number, slot: number, code: string, isShort: boolean, payload: unknown]
 
 export type Order = ReadonlyArray<Call> | number
 
@@ -42,6 +44,9 @@ export interface Seed {
   readonly config: unknown
   readonly threadId: number
 }
+
+/** In the slot of a call that has ended while its reply still waits. */
+export const finished = -0x8000_0000
 
 /** The most calls that a thread holds at a time. */
 export const window = 64

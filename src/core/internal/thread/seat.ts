@@ -6,7 +6,7 @@
  *      +----taken back----+                +--host ended--> lost
  */
 import type { Host } from "./host.ts"
-import { type Call, type Reply, window } from "./protocol.ts"
+import { type Call, finished, type Reply, window } from "./protocol.ts"
 
 /** What a task has cost so far, which says how many calls may be sent ahead. */
 export interface Cost {
@@ -23,8 +23,8 @@ export type Outcome =
   | { readonly kind: "left" }
 
 export interface Job {
-  readonly module: string
-  readonly name: string
+  /** As the protocol names it. */
+  readonly code: string
   readonly payload: unknown
   readonly transfer: ReadonlyArray<ArrayBuffer>
   readonly limitMs: number
@@ -67,6 +67,8 @@ export const make = (host: Host, now: number): Seat => ({
 
 // calls that would take longer than this together are not sent ahead, for they might wait behind one another
 const aheadMs = 20
+// replies of calls that take less wait for one another
+const shortMs = 0.1
 
 /** Whether the seat takes this call beside those that it holds. */
 export const hasRoom = (seat: Seat, cost: Cost): boolean =>
@@ -75,8 +77,13 @@ export const hasRoom = (seat: Seat, cost: Cost): boolean =>
     (seat.killAt === Number.POSITIVE_INFINITY && seat.jobs.size < seat.host.window &&
       seat.expectedMs + cost.meanMs <= aheadMs))
 
-/** The call that runs, as far as is known. */
-export const head = (seat: Seat): Job | undefined => seat.jobs.values().next().value
+/** The call that runs, or will run next. */
+export const head = (seat: Seat): Job | undefined => {
+  for (const job of seat.jobs.values()) {
+    if (seat.host.slots === null || Atomics.load(seat.host.slots, job.slot) !== finished) return job
+  }
+  return undefined
+}
 
 export const hold = (seat: Seat, job: Job, id: number, now: number): void => {
   const slot = seat.slots.pop() ?? 0
@@ -91,12 +98,10 @@ export const hold = (seat: Seat, job: Job, id: number, now: number): void => {
 }
 
 /** The seat no longer holds the call. */
-export const release = (seat: Seat, job: Job, now: number): void => {
-  if (head(seat) === job) seat.since = now
+export const release = (seat: Seat, job: Job): void => {
   seat.jobs.delete(job.id)
   seat.slots.push(job.slot)
   seat.expectedMs = seat.jobs.size === 0 ? 0 : seat.expectedMs - job.expectedMs
-  if (seat.jobs.size === 0) seat.since = now
 }
 
 /** Takes a call back that has not begun, and then never will. */
@@ -123,7 +128,7 @@ export const send = (seat: Seat): void => {
   const { outbox } = seat
   if (outbox.length === 0) return
   seat.outbox = []
-  const calls = outbox.map((job): Call => [job.id, job.slot, job.module, job.name, job.payload])
+  const calls = outbox.map((job): Call => [job.id, job.slot, job.code, job.cost.meanMs <= shortMs, job.payload])
   try {
     seat.host.post(calls, outbox.flatMap(({ transfer }) => transfer))
   } catch (error) {

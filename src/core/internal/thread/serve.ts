@@ -5,13 +5,9 @@
  * Effect loads Effect then.
  */
 // @effect-diagnostics asyncFunction:off -- Effect is not loaded here
-import type { Call, Order, Reply, Seed, Thrown } from "./protocol.ts"
+import type { Call, Order, Seed, Thrown } from "./protocol.ts"
 import { stuckIn } from "./protocol.ts"
-
-export interface Port {
-  readonly post: (reply: Reply, transfer?: ReadonlyArray<ArrayBuffer>) => void
-  readonly now: () => number
-}
+import * as Replies from "./replies.ts"
 
 type Code = (payload: unknown, context: object) => unknown
 
@@ -22,26 +18,34 @@ interface Current {
   isStopped: boolean
 }
 
+export interface Server {
+  readonly take: (order: Order) => void
+  /** Sends every reply that waits. */
+  readonly flush: () => void
+}
+
 /** Takes the orders of the pool. */
-export const serve = (port: Port, seed: Seed): (order: Order) => void => {
-  const config = frozen(seed.config)
+export const serve = (port: Replies.Port, { config: given, slots, threadId }: Seed): Server => {
+  const config = frozen(given)
+  const replies = Replies.make(port, slots)
   const calls: Array<Call> = []
   const known = new Map<string, Code>()
   let current: Current | undefined
   let isBusy = false
 
   const isStopped = (running: Current) =>
-    running.isStopped || (seed.slots !== null && Atomics.load(seed.slots, running.slot) !== -running.id)
+    running.isStopped || (slots !== null && Atomics.load(slots, running.slot) !== -running.id)
 
   const execute = (call: Call): Promise<void> | undefined => {
-    const [id, slot, module, name, payload] = call
-    if (seed.slots !== null && Atomics.compareExchange(seed.slots, slot, id, -id) !== id) return undefined
+    const [id, slot, name, isShort, payload] = call
+    if (!isShort) replies.flush()
+    if (slots !== null && Atomics.compareExchange(slots, slot, id, -id) !== id) return undefined
     const running: Current = { id, slot, controller: undefined, isStopped: false }
     current = running
     const buffers: Array<ArrayBuffer> = []
     const context = {
       config,
-      threadId: seed.threadId,
+      threadId,
       isStopped: () => isStopped(running),
       transfer: (...moved: ReadonlyArray<ArrayBuffer>) => void buffers.push(...moved),
       get signal() {
@@ -50,67 +54,68 @@ export const serve = (port: Port, seed: Seed): (order: Order) => void => {
         return running.controller.signal
       }
     }
-    let begunAt = port.now()
+    let begunAt = 0
     const answer = (value: unknown) => {
       current = undefined
-      try {
-        port.post([id, "value", value, port.now() - begunAt], buffers)
-      } catch (error) {
-        port.post([id, "stuck", stuckIn(value, "result") ?? { path: "result", value: String(error) }, 0])
-      }
+      if (buffers.length === 0) replies.add([id, "value", value, port.now() - begunAt], slot)
+      else replies.addMoving([id, "value", value, port.now() - begunAt], buffers)
     }
     const broken = (error: unknown) => {
       current = undefined
-      port.post([id, "thrown", thrown(error), port.now() - begunAt])
+      replies.add([id, "thrown", thrown(error), port.now() - begunAt], slot)
     }
     const run = (code: Code): Promise<void> | undefined => {
       begunAt = port.now()
       try {
         const value = code(payload, context)
-        if (!isLater(value)) {
-          answer(value)
-          return undefined
-        }
-        return settled(value, () => context.signal).then(answer, broken)
+        if (isLater(value)) return settled(value, () => context.signal).then(answer, broken)
+        answer(value)
       } catch (error) {
         broken(error)
+      }
+      return undefined
+    }
+    const code = known.get(name)
+    if (code !== undefined) return run(code)
+    return load(name).then((found) => {
+      begunAt = port.now()
+      if (typeof found === "string") {
+        current = undefined
+        replies.add([id, "absent", found, 0], slot)
         return undefined
       }
-    }
-    const code = known.get(`${module}#${name}`)
-    if (code !== undefined) return run(code)
-    return load(module, name).then(
-      (found) => {
-        if (typeof found === "string") {
-          current = undefined
-          port.post([id, "absent", found, 0])
-          return undefined
-        }
-        known.set(`${module}#${name}`, found)
-        return isStopped(running) ? broken("stopped before it began") : run(found)
-      }
-    )
+      known.set(name, found)
+      return isStopped(running) ? broken("stopped before it began") : run(found)
+    })
   }
 
   const drain = async () => {
     isBusy = true
     for (let call = calls.shift(); call !== undefined; call = calls.shift()) {
       const later = execute(call)
-      if (later !== undefined) await later
+      if (later === undefined) replies.flushDue()
+      else {
+        replies.flush()
+        await later
+      }
     }
+    replies.flush()
     isBusy = false
   }
 
-  return (order) => {
-    if (typeof order === "number") {
-      if (current?.id !== order) return
-      current.isStopped = true
-      port.post([order, "heard", null, 0])
-      current.controller?.abort()
-      return
+  return {
+    flush: replies.flush,
+    take: (order) => {
+      if (typeof order === "number") {
+        if (current?.id !== order) return
+        current.isStopped = true
+        port.post([[order, "heard", null, 0]])
+        current.controller?.abort()
+        return
+      }
+      calls.push(...order)
+      if (!isBusy) void drain()
     }
-    calls.push(...order)
-    if (!isBusy) void drain()
   }
 }
 
@@ -131,7 +136,8 @@ const settled = async (value: object, signal: () => AbortSignal): Promise<unknow
   isEffect(value) ? (await import("./effects.ts")).run(value, signal()) : value
 
 /** Gives a sentence where there is no such code. */
-const load = async (module: string, name: string): Promise<Code | string> => {
+const load = async (code: string): Promise<Code | string> => {
+  const [, module = "", name = ""] = /^(.*)#(.*)$/s.exec(code) ?? []
   try {
     const found: unknown = (await loadEither(module))[name]
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it takes is the contract's to say
