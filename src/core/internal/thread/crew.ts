@@ -108,7 +108,7 @@ export const make = (rules: Rules): Crew => {
   const seatFor = (job: Seat.Job): Seat.Seat | undefined => {
     let best: Seat.Seat | undefined
     for (const seat of seats) {
-      if (!Seat.hasRoom(seat, job.cost)) continue
+      if (!Seat.hasRoom(seat, job.kind)) continue
       if (seat.jobs.size === 0 && seat.isReady) return seat
       if (best === undefined || seat.jobs.size < best.jobs.size) best = seat
     }
@@ -194,8 +194,8 @@ export const make = (rules: Rules): Crew => {
       rules.due(seat.killAt)
       return
     }
-    const { cost } = job
-    cost.meanMs = Number.isFinite(cost.meanMs) ? cost.meanMs * 0.8 + runMs * 0.2 : runMs
+    const { kind } = job
+    kind.meanMs = Number.isFinite(kind.meanMs) ? kind.meanMs * 0.8 + runMs * 0.2 : runMs
     seat.killAt = Number.POSITIVE_INFINITY
     seat.since = at
     drop(seat, job)

@@ -1,5 +1,6 @@
 /** What the end of a call means to whoever asked for it. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { ResultInvalid, TaskInterrupted, TaskTimeout } from "../../TaskError.ts"
 import {
@@ -64,8 +65,11 @@ export const reader = <P extends Travelling, S extends Travelling, E extends Tra
             new ThreadTaskInvalid({ task: name, module: task.module, export: task.export, detail: String(value) })
           )
         }
+        const decoding = decodeSuccess(value)
+        // most Schemas answer at once
+        if (Exit.isExit(decoding) && Exit.isSuccess(decoding)) return decoding
         return Effect.mapError(
-          decodeSuccess(value),
+          decoding,
           (error) => new ResultInvalid({ task: name, detail: error.message })
         )
       }

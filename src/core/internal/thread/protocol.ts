@@ -1,7 +1,7 @@
 /**
  * What a pool and its threads say to each other.
  *
- *   pool → thread   [call, call, …] in one message, or the id of a call that is to stop
+ *   pool → thread   calls, one after the other in one flat array, or the id of a call that is to stop
  *   thread → pool   ready; then one reply for each call that it began, several of short calls in one message
  *
  * A call is begun by whoever wins its slot, a cell of shared memory that the pool sets to the id of the call: the thread
@@ -10,10 +10,11 @@
  * time.
  */
 
-/** `code` is the URL of the module, `#`, and the name of the export. */
-export type Call = readonly [id: number, slot: number, code: string, isShort: boolean, payload: unknown]
-
-export type Order = ReadonlyArray<Call> | number
+/**
+ * Calls: id, slot, code, whether it is short, payload, and so on. The code is a number; the first time that a thread
+ * hears of it, it is `number:module#export`.
+ */
+export type Order = ReadonlyArray<unknown> | number
 
 export type Reply = readonly [id: number, answer: Answer, value: unknown, runMs: number]
 

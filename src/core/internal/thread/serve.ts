@@ -5,11 +5,19 @@
  * Effect loads Effect then.
  */
 // @effect-diagnostics asyncFunction:off -- Effect is not loaded here
-import type { Call, Order, Seed, Thrown } from "./protocol.ts"
+import type { Order, Seed, Thrown } from "./protocol.ts"
 import { stuckIn } from "./protocol.ts"
 import * as Replies from "./replies.ts"
 
 type Code = (payload: unknown, context: object) => unknown
+
+interface Call {
+  readonly id: number
+  readonly slot: number
+  readonly code: number
+  readonly isShort: boolean
+  readonly payload: unknown
+}
 
 interface Current {
   readonly id: number
@@ -29,15 +37,34 @@ export const serve = (port: Replies.Port, { config: given, slots, threadId }: Se
   const config = frozen(given)
   const replies = Replies.make(port, slots)
   const calls: Array<Call> = []
-  const known = new Map<string, Code>()
+  const names = new Map<number, string>()
+  const known = new Map<number, Code>()
   let current: Current | undefined
   let isBusy = false
 
   const isStopped = (running: Current) =>
     running.isStopped || (slots !== null && Atomics.load(slots, running.slot) !== -running.id)
 
+  // the shape is fixed by the protocol
+  // oxlint-disable typescript/no-unsafe-type-assertion -- as said
+  const callAt = (order: ReadonlyArray<unknown>, at: number): Call => ({
+    id: order[at] as number,
+    slot: order[at + 1] as number,
+    code: typeof order[at + 2] === "number" ? order[at + 2] as number : learned(order[at + 2] as string),
+    isShort: order[at + 3] as boolean,
+    payload: order[at + 4]
+  })
+  // oxlint-enable typescript/no-unsafe-type-assertion
+
+  const learned = (said: string): number => {
+    const colon = said.indexOf(":")
+    const index = Number(said.slice(0, colon))
+    names.set(index, said.slice(colon + 1))
+    return index
+  }
+
   const execute = (call: Call): Promise<void> | undefined => {
-    const [id, slot, name, isShort, payload] = call
+    const { code: index, id, isShort, payload, slot } = call
     if (!isShort) replies.flush()
     if (slots !== null && Atomics.compareExchange(slots, slot, id, -id) !== id) return undefined
     const running: Current = { id, slot, controller: undefined, isStopped: false }
@@ -75,16 +102,16 @@ export const serve = (port: Replies.Port, { config: given, slots, threadId }: Se
       }
       return undefined
     }
-    const code = known.get(name)
+    const code = known.get(index)
     if (code !== undefined) return run(code)
-    return load(name).then((found) => {
+    return load(names.get(index) ?? "").then((found) => {
       begunAt = port.now()
       if (typeof found === "string") {
         current = undefined
         replies.add([id, "absent", found, 0], slot)
         return undefined
       }
-      known.set(name, found)
+      known.set(index, found)
       return isStopped(running) ? broken("stopped before it began") : run(found)
     })
   }
@@ -113,7 +140,7 @@ export const serve = (port: Replies.Port, { config: given, slots, threadId }: Se
         current.controller?.abort()
         return
       }
-      calls.push(...order)
+      for (let at = 0; at < order.length; at += 5) calls.push(callAt(order, at))
       if (!isBusy) void drain()
     }
   }
