@@ -105,6 +105,25 @@ export const Cores: Context.Reference<number> = Context.Reference("ostinato/core
  * Makes a pool that ends with its scope.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { ThreadPool, ThreadTask } from "ostinato"
+ *
+ * const Sum = ThreadTask.make("docs.sum", {
+ *   module: new URL("data:text/javascript,export const sum = ({ to }) => to * (to + 1) / 2"),
+ *   export: "sum",
+ *   payload: { to: Schema.Int },
+ *   success: Schema.Int
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pool = yield* ThreadPool.make({ name: "numbers", capacity: "auto" })
+ *   return yield* pool.run(Sum, { to: 100 }, { timeout: "5 seconds" })
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 5050
+ * ```
  */
 export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"], never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -159,7 +178,13 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
         orElse: () => Effect.logError(`threads of pool ${name} did not end when they were killed: they are abandoned`)
       })
     )
-    yield* Effect.forkScoped(Effect.forever(watch))
+    yield* watch.pipe(
+      Effect.catchCause((cause) =>
+        Effect.andThen(Effect.logError(`the watch over pool ${name} failed`, cause), Effect.sleep("1 second"))
+      ),
+      Effect.forever,
+      Effect.forkScoped
+    )
     if (options.prewarm === true) {
       yield* Effect.callback<void>((resume) => crew.prewarm(() => resume(Effect.void)))
     }

@@ -96,16 +96,22 @@ export const make = (rules: Rules): Crew => {
     return false
   }
 
-  const open = (): Seat.Seat => {
-    const seat: Seat.Seat = Seat.make(
-      rules.start({ onReplies: (replies) => onReplies(seat, replies), onEnd: (end) => onEnd(seat, end) }),
-      now()
-    )
-    seats.add(seat)
-    return seat
+  const open = (): Seat.Seat | undefined => {
+    try {
+      const seat: Seat.Seat = Seat.make(
+        rules.start({ onReplies: (replies) => onReplies(seat, replies), onEnd: (end) => onEnd(seat, end) }),
+        now()
+      )
+      seats.add(seat)
+      return seat
+    } catch (error) {
+      rules.crashed({ isOutOfMemory: false, detail: `it could not be started: ${String(error)}` })
+      return undefined
+    }
   }
 
-  const seatFor = (job: Seat.Job): Seat.Seat | undefined => {
+  /** Undefined while all are at work, `none` where the machine has no more threads to give. */
+  const seatFor = (job: Seat.Job): Seat.Seat | "none" | undefined => {
     let best: Seat.Seat | undefined
     for (const seat of seats) {
       if (!Seat.hasRoom(seat, job.kind)) continue
@@ -113,17 +119,19 @@ export const make = (rules: Rules): Crew => {
       if (best === undefined || seat.jobs.size < best.jobs.size) best = seat
     }
     if (best?.jobs.size === 0) return best
-    return seats.size < rules.capacity ? open() : best
+    return seats.size < rules.capacity ? open() ?? best ?? "none" : best
   }
 
   const pump = () => {
     isPlanned = false
     if (isClosed) return
-    for (let job = line.take(); job !== undefined; job = line.take()) {
+    for (let job = line.peek(); job !== undefined; job = line.peek()) {
       const seat = seatFor(job)
-      if (seat === undefined) {
-        line.putBack(job)
-        break
+      if (seat === undefined) break
+      line.take()
+      if (seat === "none") {
+        settle(job, { kind: "lost", isOutOfMemory: false, detail: "no thread could be started" })
+        continue
       }
       Seat.hold(seat, job, nextId, now())
       nextId = nextId === lastId ? 1 : nextId + 1
@@ -218,7 +226,13 @@ export const make = (rules: Rules): Crew => {
         drop(seat, job)
         settle(
           job,
-          job.stopping === "timeout" ? { kind: "timeout" } : isClosed ? { kind: "left" } : { kind: "lost", ...end }
+          job.stopping === "timeout"
+            ? { kind: "timeout" }
+            : isClosed
+            ? { kind: "left" }
+            : Seat.hadEnded(seat, job)
+            ? { kind: "lost", isOutOfMemory: false, detail: "its result was lost when the next task had to be killed" }
+            : { kind: "lost", ...end }
         )
       }
     }
@@ -285,12 +299,18 @@ export const make = (rules: Rules): Crew => {
         plan()
         return stopped()
       }
+      // it has ended, and its reply is on the way
+      if (Seat.head(seat) !== job) {
+        job.settle = undefined
+        return stopped()
+      }
       job.settle = stopped
       if (job.stopping === undefined && !seat.isEnding) stop(seat, job, "cancel")
     },
     prewarm: (done) => {
-      while (seats.size < rules.capacity) open()
+      while (seats.size < rules.capacity && open() !== undefined);
       ready = done
+      noteReady()
     },
     tick: () => {
       const at = now()

@@ -84,7 +84,7 @@ export const hasRoom = (seat: Seat, kind: Kind): boolean =>
 /** The call that runs, or will run next. */
 export const head = (seat: Seat): Job | undefined => {
   for (const job of seat.jobs.values()) {
-    if (seat.host.slots === null || Atomics.load(seat.host.slots, job.slot) !== finished) return job
+    if (!hadEnded(seat, job)) return job
   }
   return undefined
 }
@@ -126,6 +126,10 @@ export const markStopped = (seat: Seat, job: Job): void => {
 /** Whether the call had begun, asked of a host that has ended or cannot begin any more. */
 export const hadBegun = (seat: Seat, job: Job): boolean =>
   seat.host.slots === null || Atomics.load(seat.host.slots, job.slot) !== job.id
+
+/** Whether the call had ended, with its reply still on the way. */
+export const hadEnded = (seat: Seat, job: Job): boolean =>
+  seat.host.slots !== null && Atomics.load(seat.host.slots, job.slot) === finished
 
 /** Sends what was offered since the last time. Throws where something in it cannot travel; then nothing was sent. */
 export const send = (seat: Seat): void => {
