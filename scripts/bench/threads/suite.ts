@@ -43,7 +43,10 @@ export const runThreads = async (options: Options): Promise<Results> => {
   const seconds = options.quick ? 0.6 : 3
   const loads: Array<number> = []
   const chosen = metrics.flatMap((metric) =>
-    systems.filter(({ name }) => options.only.length === 0 || options.only.some((prefix) => name.startsWith(prefix)))
+    // the loop says that it has begun in shared memory, which a process has none of
+    systems.filter((system) => metric !== "kill" || system !== processes).filter(({ name }) =>
+      options.only.length === 0 || options.only.some((prefix) => name.startsWith(prefix))
+    )
       .map((system) => ({ metric, system }))
   )
   const found = await interleave(chosen, options.repetitions, async ({ metric, system }, repetition) => {
