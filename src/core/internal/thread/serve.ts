@@ -5,6 +5,7 @@
  * Effect loads Effect then.
  */
 // @effect-diagnostics asyncFunction:off -- Effect is not loaded here
+import { CallContext, type Current, isStopped } from "./callContext.ts"
 import type { Order, Seed, Thrown } from "./protocol.ts"
 import { stuckIn } from "./protocol.ts"
 import * as Replies from "./replies.ts"
@@ -19,13 +20,6 @@ interface Call {
   readonly payload: unknown
 }
 
-interface Current {
-  readonly id: number
-  readonly slot: number
-  controller: AbortController | undefined
-  isStopped: boolean
-}
-
 export interface Server {
   readonly take: (order: Order) => void
   /** Sends every reply that waits. */
@@ -34,16 +28,13 @@ export interface Server {
 
 /** Takes the orders of the pool. */
 export const serve = (port: Replies.Port, { config: given, slots, threadId }: Seed): Server => {
-  const config = frozen(given)
+  const surroundings = { config: frozen(given), slots, threadId }
   const replies = Replies.make(port, slots)
   const calls: Array<Call> = []
   const names = new Map<number, string>()
   const known = new Map<number, Code>()
   let current: Current | undefined
   let isBusy = false
-
-  const isStopped = (running: Current) =>
-    running.isStopped || (slots !== null && Atomics.load(slots, running.slot) !== -running.id)
 
   // the shape is fixed by the protocol
   // oxlint-disable typescript/no-unsafe-type-assertion -- as said
@@ -67,25 +58,14 @@ export const serve = (port: Replies.Port, { config: given, slots, threadId }: Se
     const { code: index, id, isShort, payload, slot } = call
     if (!isShort) replies.flush()
     if (slots !== null && Atomics.compareExchange(slots, slot, id, -id) !== id) return undefined
-    const running: Current = { id, slot, controller: undefined, isStopped: false }
+    const running: Current = { id, slot, controller: undefined, isAsked: false, buffers: undefined }
     current = running
-    const buffers: Array<ArrayBuffer> = []
-    const context = {
-      config,
-      threadId,
-      isStopped: () => isStopped(running),
-      transfer: (...moved: ReadonlyArray<ArrayBuffer>) => void buffers.push(...moved),
-      get signal() {
-        running.controller ??= new AbortController()
-        if (isStopped(running)) running.controller.abort()
-        return running.controller.signal
-      }
-    }
+    const context = new CallContext(running, surroundings)
     let begunAt = 0
     const answer = (value: unknown) => {
       current = undefined
-      if (buffers.length === 0) replies.add([id, "value", value, port.now() - begunAt], slot)
-      else replies.addMoving([id, "value", value, port.now() - begunAt], buffers)
+      if (running.buffers === undefined) replies.add([id, "value", value, port.now() - begunAt], slot)
+      else replies.addMoving([id, "value", value, port.now() - begunAt], running.buffers)
     }
     const broken = (error: unknown) => {
       current = undefined
@@ -112,7 +92,7 @@ export const serve = (port: Replies.Port, { config: given, slots, threadId }: Se
         return undefined
       }
       known.set(index, found)
-      return isStopped(running) ? broken("stopped before it began") : run(found)
+      return isStopped(running, slots) ? broken("stopped before it began") : run(found)
     })
   }
 
@@ -135,7 +115,7 @@ export const serve = (port: Replies.Port, { config: given, slots, threadId }: Se
     take: (order) => {
       if (typeof order === "number") {
         if (current?.id !== order) return
-        current.isStopped = true
+        current.isAsked = true
         port.post([[order, "heard", null, 0]])
         current.controller?.abort()
         return
