@@ -155,6 +155,7 @@ describe("ThreadPool.run", () => {
             { startImmediately: true }
           )
         )
+        yield* Effect.promise(() => new Promise<void>((resolve) => void setImmediate(resolve)))
       }
       assert.deepInclude(yield* pool.status, { running: 1, waiting: 4 })
       gate.open()

@@ -34,7 +34,7 @@ export interface Settings {
 }
 
 interface Listener {
-  readonly onReply: (reply: Reply) => void
+  readonly onReplies: (replies: ReadonlyArray<Reply>) => void
   readonly onEnd: (end: End) => void
 }
 
@@ -55,7 +55,7 @@ export const start = (settings: Settings, listener: Listener): Host =>
 
 const cells = () => new Int32Array(new SharedArrayBuffer(window * Int32Array.BYTES_PER_ELEMENT))
 
-const startThread = ({ config, limits, name }: Settings, { onEnd, onReply }: Listener): Host => {
+const startThread = ({ config, limits, name }: Settings, { onEnd, onReplies }: Listener): Host => {
   const slots = cells()
   const worker = new Worker(entry, {
     name,
@@ -64,7 +64,7 @@ const startThread = ({ config, limits, name }: Settings, { onEnd, onReply }: Lis
     workerData: { slots, config }
   })
   let end: End | undefined
-  worker.on("message", onReply)
+  worker.on("message", onReplies)
   worker.on("error", (error) => {
     end = {
       isOutOfMemory: "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY",
@@ -84,7 +84,7 @@ const startThread = ({ config, limits, name }: Settings, { onEnd, onReply }: Lis
 // of what a process says before its end
 const tailChars = 4000
 
-const startProcess = ({ config, limits }: Settings, { onEnd, onReply }: Listener): Host => {
+const startProcess = ({ config, limits }: Settings, { onEnd, onReplies }: Listener): Host => {
   const { maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb } = limits
   const child: ChildProcess = fork(entry, {
     serialization: "advanced",
@@ -111,7 +111,7 @@ const startProcess = ({ config, limits }: Settings, { onEnd, onReply }: Listener
       detail: said === "" ? detail : `${detail}: ${said}`
     })
   }
-  child.on("message", onReply)
+  child.on("message", onReplies)
   child.once("error", (error) => over(String(error)))
   child.once(
     "close",
@@ -132,20 +132,20 @@ const startProcess = ({ config, limits }: Settings, { onEnd, onReply }: Listener
 // the end of the process is told apart
 const ignoreClosed = () => {}
 
-const startHere = ({ config, now }: Settings, { onEnd, onReply }: Listener): Host => {
+const startHere = ({ config, now }: Settings, { onEnd, onReplies }: Listener): Host => {
   const slots = cells()
   let isOver = false
-  const take = serve(
+  const { take } = serve(
     {
       now,
-      post: (reply, transfer) => {
-        const copy: Reply = structuredClone(reply, { transfer: [...transfer ?? []] })
-        if (!isOver) onReply(copy)
+      post: (replies, transfer) => {
+        const copy: ReadonlyArray<Reply> = structuredClone(replies, { transfer: [...transfer ?? []] })
+        if (!isOver) onReplies(copy)
       }
     },
     { slots, config: structuredClone(config), threadId: 0 }
   )
-  queueMicrotask(() => onReply([0, "ready", null, 0]))
+  queueMicrotask(() => onReplies([[0, "ready", null, 0]]))
   return {
     id: 0,
     slots,
