@@ -65,14 +65,13 @@ export const runThreads = async (options: Options): Promise<Results> => {
     about: system.about,
     repetitions
   }))
-  const { effect, node, piscina: first, tinypool: second } = versions("")
   return {
     suite: "threads",
     date: new Date().toISOString().slice(0, 10),
     repetitions: options.repetitions,
     quick: options.quick,
     machine: machine(),
-    versions: { node: node ?? "", effect: effect ?? "", piscina: first ?? "", tinypool: second ?? "" },
+    versions: versions(["piscina", "tinypool"]),
     load: spread(loads),
     measured,
     rows: verdicts(measured)
