@@ -1,6 +1,8 @@
 /** Every suite of `npm run bench`, in one form. */
 import { report as reportJobs } from "./jobs/results.ts"
 import { runJobs } from "./jobs/suite.ts"
+import { circumstances, missed as missedByLoop, report as reportLoop, type Results as Loop } from "./loop/results.ts"
+import { runLoop } from "./loop/suite.ts"
 import { report as reportPool, targets as poolTargets } from "./pool/results.ts"
 import { runPool } from "./pool/suite.ts"
 import { missed } from "./targets.ts"
@@ -47,6 +49,16 @@ export const suites: Readonly<Record<string, Suite>> = {
     run: async (options) => {
       const results = await runJobs(options)
       return { results, text: reportJobs(results), failures: failuresOf(results.rows), missed: [] }
+    }
+  },
+  loop: {
+    peers: [],
+    run: async ({ quick, repetitions, say }) => {
+      const size = quick ? { seconds: 5, commits: 2000 } : { seconds: 20, commits: 20_000 }
+      const before = circumstances()
+      const measured = await runLoop({ ...size, repetitions, say })
+      const results: Loop = { suite: "loop", ...before, ...size, repetitions, measured }
+      return { results, text: reportLoop(results), failures: [], missed: missedByLoop(results) }
     }
   },
   pool: {
