@@ -31,6 +31,7 @@ import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgr
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
 import * as BoundedScope from "./internal/BoundedScope.ts"
 import * as ConnectionRole from "./internal/ConnectionRole.ts"
+import * as Durability from "./internal/Durability.ts"
 import * as FirstAnswer from "./internal/FirstAnswer.ts"
 import * as ServerUrl from "./internal/ServerUrl.ts"
 import * as Target from "./internal/Target.ts"
@@ -212,6 +213,7 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
     )
   const control = yield* pool("control", options.controlConnections ?? 4)
   const client = yield* pool("user", options.maxConnections ?? 8)
+  if (server.kind === "url") yield* Durability.warn(control, target.name)
   return Context.make(PgClient.PgClient, client).pipe(
     Context.add(SqlClient.SqlClient, client),
     Context.add(ControlSql, control),

@@ -81,8 +81,9 @@ export const layer = (options?: {
           const cancelled = open.get(id)
           return cancelled === undefined ? Effect.void : Deferred.succeed(cancelled, cancellation)
         })
+      // asked also where nothing is held, so that a sweep knows how long the database has been there
       const renew = Effect.suspend(() =>
-        open.size === 0 ? Effect.void : attempt(
+        attempt(
           "renew leases",
           sql<{ id: string; cancellation: unknown }>`
             UPDATE ${s}.run SET lease_until = ${until}

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -95,6 +96,36 @@ layer(TestDatabase.layer(PostgresRunLog.migrations, Lease.migrations), {
       yield* Context.get(services, Notifier).notify("jobs")
       assert.strictEqual(queued.filter((fiber) => fiber.pollUnsafe() !== undefined).length, 0)
       yield* end
+    }))
+
+  it.effect("S1.32 with 100 statements of the house queued, a query of a request waits for none of them", () =>
+    Effect.gen(function*() {
+      const services = yield* application("busy")
+      const control = Context.get(services, ControlSql)
+      const sql = Context.get(services, SqlClient.SqlClient)
+      const held = yield* Deferred.make<void>()
+      const holders = yield* Effect.forEach([1, 2], () =>
+        Effect.forkChild(
+          control.withTransaction(Effect.andThen(control`SELECT 1`, Deferred.await(held))),
+          { startImmediately: true }
+        ))
+      const queued = yield* Effect.forEach(
+        Array.from({ length: 100 }),
+        () => Effect.forkChild(control`SELECT 1`, { startImmediately: true })
+      )
+      assert.strictEqual((yield* sql`SELECT 1`).length, 1)
+      assert.strictEqual(queued.filter((fiber) => fiber.pollUnsafe() !== undefined).length, 0)
+      yield* Deferred.succeed(held, undefined)
+      yield* Fiber.joinAll([...holders, ...queued])
+    }))
+
+  it.effect("a server by URL that does not keep what it has committed is said so, by the name of the setting", () =>
+    Effect.gen(function*() {
+      const said: Array<string> = []
+      const logger = Logger.make(({ message }) => void said.push(String(message)))
+      yield* Effect.provide(application("unsafe"), Logger.layer([logger]))
+      assert.strictEqual(said.length, 1)
+      assert.include(said[0], "runs with fsync = off: what it has committed may be lost in a crash")
     }))
 
   it.effect("S0.42 a statement of the house never joins a user's transaction", () =>
