@@ -1,4 +1,5 @@
 /** Whose connections there are, and that user code cannot take those of the house. */
+import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -10,12 +11,14 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
+import { CheckpointStore } from "ostinato/core/CheckpointStore"
 import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
 import { ControlSql } from "ostinato/store/ControlSql"
 import { Database } from "ostinato/store/Database"
 import * as Lease from "ostinato/store/Lease"
 import { Notifier } from "ostinato/store/Notifier"
+import * as PostgresCheckpointStore from "ostinato/store/PostgresCheckpointStore"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
@@ -50,7 +53,7 @@ const congested = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
   return { queued, end: Effect.andThen(Deferred.succeed(release, undefined), Fiber.joinAll([...holders, ...queued])) }
 })
 
-layer(TestDatabase.layer(PostgresRunLog.migrations, Lease.migrations), {
+layer(TestDatabase.layer(PostgresRunLog.migrations, PostgresCheckpointStore.migrations, Lease.migrations), {
   excludeTestServices: true,
   timeout: 60_000
 })("connections", (it) => {
@@ -126,6 +129,29 @@ layer(TestDatabase.layer(PostgresRunLog.migrations, Lease.migrations), {
       yield* Effect.provide(application("unsafe"), Logger.layer([logger]))
       assert.strictEqual(said.length, 1)
       assert.include(said[0], "runs with fsync = off: what it has committed may be lost in a crash")
+    }))
+
+  it.effect("D.5 an application with a client of its own keeps it: stores join its transactions, the house opens its own", () =>
+    Effect.gen(function*() {
+      const outside = yield* SqlClient.SqlClient
+      const { url } = yield* Database
+      const services = yield* Layer.build(
+        Layer.merge(PostgresCheckpointStore.layer(), PostgresRunLog.layer()).pipe(
+          Layer.provideMerge(Layer.merge(Database.layerClient({ node: "host" }), Supervisor.layer)),
+          Layer.provideMerge(PgClient.layer({ url, applicationName: "shop", maxConnections: 1 }))
+        )
+      )
+      const shop = Context.get(services, PgClient.PgClient)
+      const checkpoints = Context.get(services, CheckpointStore)
+      yield* Effect.exit(shop.withTransaction(Effect.andThen(checkpoints.save("order", 1), Effect.fail("rolled back"))))
+      assert.isTrue(Option.isNone(yield* checkpoints.load("order")))
+      yield* shop.withTransaction(checkpoints.save("order", 2))
+      assert.deepStrictEqual(yield* checkpoints.load("order"), Option.some(2))
+      assert.deepStrictEqual(yield* Context.get(services, RunLog).list({}), [])
+      const names = yield* outside<{ name: string }>`
+        SELECT DISTINCT application_name AS name FROM pg_stat_activity
+        WHERE application_name = 'shop' OR application_name LIKE '%:host' ORDER BY 1`
+      assert.deepStrictEqual(names.map(({ name }) => name), ["ostinato:control:host", "shop"])
     }))
 
   it.effect("S0.42 a statement of the house never joins a user's transaction", () =>

@@ -26,7 +26,7 @@ import * as Proxy from "./proxy.ts"
 const node = Effect.gen(function*() {
   const url = new URL(Redacted.value((yield* Database).url))
   const way = yield* Proxy.listen(`${decodeURIComponent(url.hostname)}/.s.PGSQL.${url.port}`)
-  const through = Redacted.make(`postgres://${url.username}:${url.password}@127.0.0.1:${way.port}/postgres`)
+  const through = Redacted.make(Proxy.url((yield* Database).url, way.port))
   const services = yield* Layer.build(
     Layer.merge(PostgresRunLog.layer(), Notifier.layer()).pipe(
       Layer.provideMerge(
@@ -114,6 +114,15 @@ layer(TestDatabase.layer(PostgresRunLog.migrations), { excludeTestServices: true
       yield* until(Effect.retry(log.get(id), Schedule.spaced("20 millis")), (run) => run?.status === "completed")
       assert.isTrue(yield* log.end(id, ended), "whoever still tries learns that it was its own end")
       assert.isFalse(yield* log.end(id, ended))
+    }))
+
+  it.effect("S1.23 a server that only reads, as after a fail-over, is away and not wrong", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const write = Database.transaction(Effect.andThen(sql`SET TRANSACTION READ ONLY`, sql`CREATE TABLE none (n int)`))
+      const error = yield* Effect.flip(Outage.typed(write))
+      assert.strictEqual(error._tag, "DatabaseAway")
+      assert.include(error.message, "nothing was changed by this statement, try again later")
     }))
 
   it.effect("S1.23 every part goes on by itself when the database is back: pools, control connections, wake-ups", () =>

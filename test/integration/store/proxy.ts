@@ -1,6 +1,13 @@
 /** A way to the server that can be taken away and given back, as a network or a restart does. */
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { connect, createServer, type Socket } from "node:net"
+
+/** The same database by way of a port. */
+export const url = (of: Redacted.Redacted, port: number) => {
+  const { pathname, password, username } = new URL(Redacted.value(of))
+  return `postgres://${username}:${password}@127.0.0.1:${port}${pathname}`
+}
 
 /** Listens on a loopback port until the scope closes and passes everything on to a unix socket. */
 export const listen = Effect.fnUntraced(function*(socketPath: string) {
