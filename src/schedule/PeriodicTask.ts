@@ -7,7 +7,7 @@ import type { Dispatch, RunRef } from "../core/Dispatch.ts"
 import type { Any } from "../core/Task.ts"
 import type { Trigger } from "../core/TaskRun.ts"
 import type { Advance, Schedule } from "./ScheduleStore.ts"
-import { due, type Timetable } from "./Timetable.ts"
+import { due, type Every } from "./Timetable.ts"
 
 /**
  * What happens to a tick that is due while earlier work of the schedule has not ended: `skip` records it as skipped,
@@ -31,7 +31,7 @@ export type Missed = "last" | "skip" | { readonly all: number }
 export interface PeriodicTask<out R> {
   readonly name: string
   readonly task: string
-  readonly timetable: Timetable
+  readonly timetable: Every
   readonly runOnStart: boolean
   readonly overlap: Overlap
   readonly missed: Missed
@@ -59,7 +59,7 @@ export interface PeriodicTask<out R> {
  * ```
  */
 export const make = <T extends Any, E, R>(name: string, options: {
-  readonly timetable: Timetable
+  readonly timetable: Every
   readonly task: T
   readonly payload: NoInfer<T["payload"]["Type"]>
   /** Where the runs go, e.g. `Dispatch.here`. */
@@ -91,7 +91,12 @@ export const plan = (
 ) =>
 (schedule: Schedule, now: DateTime.Utc): Advance => {
   const limit = typeof periodic.missed === "object" ? Math.max(1, periodic.missed.all) : 1
-  const instants = due(periodic.timetable, { nextTick: schedule.nextTick, now }, limit)
+  const instants = due(
+    periodic.timetable,
+    { nextTick: schedule.nextTick, progress: { phase: "waiting", tick: null, steps: null } },
+    now,
+    limit
+  )
   const wanted = periodic.missed === "skip" && instants.late ? [] : instants.due
   const ticks = wanted.length === 0 && atStart ? [now] : wanted
   const capacity = periodic.overlap === "skip" ? 1 : Math.max(1, periodic.overlap.allow)
@@ -100,7 +105,7 @@ export const plan = (
     fire: free > 0 ? ticks : [],
     skip: free > 0 ? [] : ticks,
     reason: `overlap: ${schedule.open} earlier tick(s) still open`,
-    nextTick: instants.nextTick,
+    nextTick: instants.place.nextTick ?? schedule.nextTick,
     atOnce: Math.max(1, free)
   }
 }

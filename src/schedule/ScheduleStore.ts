@@ -11,7 +11,7 @@ import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { Timetable } from "./Timetable.ts"
+import { Every } from "./Timetable.ts"
 
 /**
  * The store could not be read or written.
@@ -37,7 +37,7 @@ export class ScheduleStoreUnavailable
 export class Schedule extends Schema.Class<Schedule>("ostinato/schedule/ScheduleStore/Schedule")({
   name: Schema.String,
   task: Schema.String,
-  timetable: Timetable,
+  timetable: Every,
   /** The newest instant that was decided, fired or not. */
   lastTick: Schema.NullOr(Schema.DateTimeUtc),
   nextTick: Schema.DateTimeUtc,
@@ -116,7 +116,7 @@ export class ScheduleStore extends Context.Service<ScheduleStore, {
   readonly register: (definition: {
     readonly name: string
     readonly task: string
-    readonly timetable: Timetable
+    readonly timetable: Every
   }) => Effect.Effect<Schedule, ScheduleStoreUnavailable>
   /**
    * Decides on a schedule in one transaction: `plan` sees it and the store's clock; what it answers is written. Gives

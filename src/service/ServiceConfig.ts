@@ -26,7 +26,7 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   /** `OSTINATO_DATA_DIR`: where the service keeps its own files. Defaults to `.ostinato`. */
   readonly directory: string
   /** `TASK_SCHEDULER_INTERVAL`: of an application's schedules; from 1 second to 100 years. Defaults to `2 weeks`. */
-  readonly interval: Timetable.Timetable
+  readonly interval: Timetable.Every
   /** `TASK_SCHEDULER_ENABLED`. Defaults to `true`. */
   readonly schedulerEnabled: boolean
   /**
@@ -91,9 +91,9 @@ const boolean = (text: string): Read<boolean> =>
 
 const year = 365.25 * 86_400_000
 
-const interval = (text: string): Read<Timetable.Timetable> =>
+const interval = (text: string): Read<Timetable.Every> =>
   Result.flatMap(
-    Result.mapError(Timetable.parse(text), (error) => error.message),
+    Result.mapError(Timetable.parseInterval(text), (error) => error.message),
     (timetable) =>
       timetable.everyMs < 1000
         ? Result.fail(`"${text}" is too short: write 1 second or more`)
@@ -105,7 +105,9 @@ const interval = (text: string): Read<Timetable.Timetable> =>
 const zero = /^(0+( (millisecond|second|minute|hour)s?)?|PT0+[SMH])$/
 
 const duration = (text: string): Read<Duration.Duration> => {
-  const millis = zero.test(text) ? Result.succeed(0) : Result.map(Timetable.parse(text), ({ everyMs }) => everyMs)
+  const millis = zero.test(text)
+    ? Result.succeed(0)
+    : Result.map(Timetable.parseInterval(text), ({ everyMs }) => everyMs)
   return Result.isSuccess(millis) && millis.success <= 3_600_000
     ? Result.succeed(Duration.millis(millis.success))
     : Result.fail(

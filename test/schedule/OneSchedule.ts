@@ -11,7 +11,7 @@ import { MemoryScheduleStore, PeriodicTask, type ScheduleStore, TaskScheduler, t
 export const Work = Task.make("test.work")
 
 export interface Options {
-  readonly every: Timetable.Timetable
+  readonly every: Timetable.Every
   readonly body?: Effect.Effect<void>
   readonly runOnStart?: boolean
   readonly overlap?: PeriodicTask.Overlap
