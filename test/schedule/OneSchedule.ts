@@ -1,5 +1,6 @@
 /** One process with one schedule under TestClock, and what it did. */
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -11,11 +12,13 @@ import { MemoryScheduleStore, PeriodicTask, type ScheduleStore, TaskScheduler, t
 export const Work = Task.make("test.work")
 
 export interface Options {
-  readonly every: Timetable.Every
+  readonly every: Timetable.Timetable
   readonly body?: Effect.Effect<void>
   readonly runOnStart?: boolean
   readonly overlap?: PeriodicTask.Overlap
   readonly missed?: PeriodicTask.Missed
+  readonly jitter?: Duration.Input
+  readonly enabled?: boolean
 }
 
 /** One process with one schedule; its starts are kept as seconds since the beginning of the test. */
@@ -33,9 +36,15 @@ export const make = (options: Options, starts: Array<number> = []) => {
     dispatch: Dispatch.here,
     runOnStart: options.runOnStart,
     overlap: options.overlap,
-    missed: options.missed
+    missed: options.missed,
+    jitter: options.jitter
   })
-  return TaskScheduler.layer([periodic], { drain: "10 seconds", grace: "1 second", poll: "1 hour" }).pipe(
+  return TaskScheduler.layer([periodic], {
+    drain: "10 seconds",
+    grace: "1 second",
+    poll: "1 hour",
+    enabled: options.enabled
+  }).pipe(
     Layer.provide([live, Supervisor.layer])
   )
 }

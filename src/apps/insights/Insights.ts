@@ -20,7 +20,7 @@ export interface InsightsOptions {
   /** Path of a local clone; a relative one starts at the working directory. */
   readonly repository: string
   /** When its figures are brought up to date, besides at every start. */
-  readonly timetable: Timetable.Every
+  readonly timetable: Timetable.Timetable
 }
 
 /**
