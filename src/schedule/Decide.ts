@@ -56,7 +56,7 @@ export const decide = (question: Question) => (situation: Situation): Effect.Eff
     const delayMs = schedule.delayMs ?? Math.floor(question.random * schedule.policy.jitterMs)
     const looks = timetable !== undefined && (question.fires || question.paused === false)
     const passed = looks
-      ? Timetable.due(timetable, schedule, DateTime.subtract(now, { milliseconds: delayMs }), 1000)
+      ? Timetable.due(timetable, placeOf(schedule), DateTime.subtract(now, { milliseconds: delayMs }), 1000)
       : { due: [], late: false, place: placeOf(schedule) }
     // what came during a pause is passed over, also what came unseen before its end
     const drops = paused || schedule.paused

@@ -52,13 +52,13 @@ const lastSuccess = Metric.gauge("ostinato_schedule_last_success_timestamp_secon
   description: "When a tick of the schedule last ended well, as seconds since 1970"
 })
 
-export const make = Effect.fnUntraced(function*(
+export const make = (
   store: ScheduleStore["Service"],
   /** A tick has ended and its schedule has something to decide. */
   ended: (schedule: string) => Effect.Effect<void>
-): Effect.fn.Return<TickRunner> {
+): TickRunner => {
   const held = new Map<string, Held>()
-  const sleeper = yield* Sleeper.make
+  let wake: Effect.Effect<void> = Effect.void
 
   const stop = (keys: ReadonlyArray<TickKey>, reason: string) =>
     Effect.forEach(keys, (key) => {
@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function*(
       const renewedAt = yield* Clock.monotonicTimeNanos
       const mine = claims.map((claim): Held => ({ claim, stop: Deferred.makeUnsafe<string>(), renewedAt }))
       for (const one of mine) held.set(keyOf(one.claim), one)
-      yield* sleeper.wake
+      yield* wake
       yield* Effect.forEach(
         mine,
         (one) => Effect.ensuring(runOne(schedule, one, start), Effect.sync(() => held.delete(keyOf(one.claim)))),
@@ -156,12 +156,15 @@ export const make = Effect.fnUntraced(function*(
       )
     })
 
-  const heartbeat = Effect.suspend(() =>
-    held.size === 0 ? sleeper.sleep("1 day") : Effect.delay(beat, LeaseTiming.renewEvery)
-  ).pipe(Effect.forever, Effect.withTracerEnabled(false))
+  const heartbeat = Effect.flatMap(Sleeper.make, (sleeper) => {
+    wake = sleeper.wake
+    return Effect.forever(
+      Effect.suspend(() => held.size === 0 ? sleeper.sleep("1 day") : Effect.delay(beat, LeaseTiming.renewEvery))
+    )
+  }).pipe(Effect.withTracerEnabled(false))
 
   return { run, stop, heartbeat, renew: Effect.catch(renew, (error) => Effect.logWarning(error.message)) }
-})
+}
 
 /** @category constants */
 export const replaced = "replaced by a newer tick"

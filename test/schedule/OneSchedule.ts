@@ -45,7 +45,8 @@ export const make = (options: Options, starts: Array<number> = []) => {
     poll: "1 hour",
     enabled: options.enabled
   }).pipe(
-    Layer.provide([live, Supervisor.layer])
+    Layer.provide(live),
+    Layer.provideMerge(Supervisor.layer)
   )
 }
 
@@ -63,6 +64,13 @@ export const stopNow = Effect.gen(function*() {
   yield* TestClock.adjust("1 minute")
   yield* Fiber.join(stopping)
 })
+
+/** Lets fibers that were woken come to rest, where the clock would go on without them. */
+export const settle = TestClock.adjust(0)
+
+/** Time in small steps, for what is armed only when something else has ended. */
+export const pass = (seconds: number) =>
+  Effect.repeat(Effect.andThen(TestClock.adjust("1 second"), settle), { times: seconds - 1 })
 
 export const stores = Layer.merge(MemoryScheduleStore.layer, MemoryRunLog.layer())
 

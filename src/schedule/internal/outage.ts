@@ -39,15 +39,13 @@ export const make = (): Outage => {
   const patient = <A, E extends { readonly _tag: string }, R>(
     work: Effect.Effect<A, E | ScheduleStoreUnavailable, R>
   ) => {
-    const asked = work.pipe(
+    return work.pipe(
       Effect.tapError((error) => isOutage(error) ? told(error) : Effect.void),
       Effect.retry({ schedule: delays, while: isOutage }),
       Effect.tap(back),
       // it never gives up on an outage
       Effect.catchIf(isOutage, Effect.die)
     )
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the compiler does not take the outage out of any E
-    return asked as Effect.Effect<A, Exclude<E, ScheduleStoreUnavailable>, R>
   }
 
   return { patient }

@@ -31,8 +31,9 @@ interface Cycle<R> {
 }
 
 interface Loop {
-  readonly sleeper: Sleeper.Sleeper
   readonly scope: Scope.Closeable
+  /** Ends its sleep; nothing until it has one. */
+  wake: Effect.Effect<void>
 }
 
 const nothing: Report = { completed: 0, interrupted: [], abandoned: [], timedOut: [] }
@@ -48,31 +49,32 @@ export const make = Effect.fnUntraced(function*<R>(schedules: ReadonlyArray<Peri
   const tasks = new Map((options.schedulable ?? []).map((one) => [one.task, one]))
   const code = new Map(schedules.map((periodic) => [periodic.name, entries.ofCode(periodic)]))
   const loops = new Map<string, Loop>()
-  const watching = yield* Sleeper.make
+  let look = Effect.void
   let phase: "stopped" | "running" | "stopping" = "stopped"
   let cycle: Cycle<R> | undefined
 
-  const wake = (name: string) => Effect.suspend(() => loops.get(name)?.sleeper.wake ?? Effect.void)
-  const runner = yield* TickRunner.make(store, wake)
+  const wake = (name: string) => Effect.suspend(() => loops.get(name)?.wake ?? Effect.void)
+  const runner = TickRunner.make(store, wake)
 
   const knows = (schedule: Schedule) => schedule.source === "code" ? code.has(schedule.name) : tasks.has(schedule.task)
   const entryOf = (schedule: Schedule) =>
     schedule.source === "code" ? code.get(schedule.name) : entries.ofStored(schedule.name, tasks)
 
   const begin = Effect.fnUntraced(function*({ intake, ticking: into }: Cycle<R>, entry: entries.Entry<R>) {
-    const scope = yield* Scope.fork(intake)
-    const sleeper = yield* Sleeper.make
-    loops.set(entry.name, { sleeper, scope })
-    const turning = Effect.andThen(
-      registration.registered(store, entry, enabled),
-      ticking.loop(into, entry, sleeper, outage)
-    ).pipe(
+    const loop: Loop = { scope: yield* Scope.fork(intake), wake: Effect.void }
+    loops.set(entry.name, loop)
+    const turning = Effect.gen(function*() {
+      const sleeper = yield* Sleeper.make
+      loop.wake = sleeper.wake
+      yield* registration.registered(store, entry, enabled)
+      return yield* ticking.loop(into, entry, sleeper, outage)
+    }).pipe(
       outage.patient,
       entry.definition === undefined ? Effect.catchTag("ScheduleNotFound", () => Effect.never) : again,
       Effect.annotateLogs({ schedule: entry.name }),
       Effect.withTracerEnabled(false)
     )
-    yield* Scope.provide(supervisor.start(`schedule ${entry.name}`, turning), scope)
+    yield* Scope.provide(supervisor.start(`schedule ${entry.name}`, turning), loop.scope)
   })
 
   const end = (name: string) =>
@@ -94,13 +96,15 @@ export const make = Effect.fnUntraced(function*<R>(schedules: ReadonlyArray<Peri
       wake,
       stored: () => Array.from(loops.keys()).filter((name) => !code.has(name))
     }, enabled)
-    return Effect.suspend(() => store.look([...code.keys(), ...loops.keys()], hold)).pipe(
-      outage.patient,
-      Effect.flatMap(({ now, schedules }) => apply(schedules, now)),
-      Effect.andThen(watching.sleep(poll)),
-      Effect.forever,
-      Effect.withTracerEnabled(false)
-    )
+    return Effect.flatMap(Sleeper.make, (sleeper) => {
+      look = sleeper.wake
+      return Effect.suspend(() => store.look([...code.keys(), ...loops.keys()], hold)).pipe(
+        outage.patient,
+        Effect.flatMap(({ now, schedules }) => apply(schedules, now)),
+        Effect.andThen(sleeper.sleep(poll)),
+        Effect.forever
+      )
+    }).pipe(Effect.withTracerEnabled(false))
   }
 
   const start = Effect.uninterruptible(Effect.gen(function*() {
@@ -154,7 +158,7 @@ export const make = Effect.fnUntraced(function*<R>(schedules: ReadonlyArray<Peri
       fires: () => enabled && phase === "running",
       ticking: () => phase === "running" ? cycle?.ticking : undefined,
       wake,
-      look: watching.wake
+      look: Effect.suspend(() => look)
     })
   }
   return service

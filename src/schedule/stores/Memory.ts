@@ -263,9 +263,9 @@ const write = (known: Known, advance: Advance, now: number) => {
     at.epoch += 1
     return [{ schedule: known.place.name, tick, epoch: at.epoch, asked: at.asked }]
   })
-  const { delayMs, paused, place } = advance
+  const { delayMs, paused, place: { nextTick, progress } } = advance
   const revision = known.place.revision + (paused === known.place.paused ? 0 : 1)
-  known.place = { ...known.place, ...place, delayMs, paused, revision }
+  known.place = { ...known.place, nextTick, progress, delayMs, paused, revision }
   prune(known)
   return { started: started.sort(oldestFirst), skipped: skipped.length }
 }
