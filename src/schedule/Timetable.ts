@@ -334,7 +334,9 @@ export const describe = (timetable: Timetable | Stored): string => {
  */
 export const warnings = (timetable: Timetable | Stored, from: DateTime.Utc): ReadonlyArray<string> => {
   if (timetable._tag !== "Cron" || !CronLine.isEitherDay(timetable)) return []
-  const dates = cronInstants(timetable, DateTime.toEpochMillis(from), 8).map(DateTime.formatIso)
+  const dates = CronLine.upcoming(timetable, DateTime.toEpochMillis(from), 8).map((instant) =>
+    DateTime.formatIso(DateTime.makeUnsafe(instant))
+  )
   return [
     `"${
       describe(timetable)
@@ -479,15 +481,6 @@ const waiting = (next: number | undefined, steps: Steps.Steps | null = null, tic
 const latest = 8.64e15
 
 const isLate = (now: number, tick: number, interval: number) => now - tick > Math.min(60_000, interval / 2)
-
-const cronInstants = (line: Cron, from: number, count: number): ReadonlyArray<DateTime.Utc> => {
-  const found: Array<DateTime.Utc> = []
-  for (let next = CronLine.after(line, from); next !== undefined && found.length < count;) {
-    found.push(DateTime.makeUnsafe(next))
-    next = CronLine.after(line, next)
-  }
-  return found
-}
 
 const wholeMillis = (duration: Duration.Input) => Math.round(Duration.toMillis(Duration.fromInputUnsafe(duration)))
 
