@@ -115,7 +115,9 @@ describe("Timetable.cron", () => {
         assert.strictEqual((yield* day(Timetable.cronUnsafe("30 2 * * *", berlin)))[1], "2026-10-26T01:30:00.000Z")
         assert.strictEqual((yield* day(Timetable.cronUnsafe("30 2 * * *", later)))[0], second)
         assert.deepStrictEqual(yield* day(Timetable.cronUnsafe("30 * * * *", berlin)), [first, second])
-        assert.deepStrictEqual(yield* day(Timetable.cronUnsafe("30 */2 * * *", berlin)), [first, second])
+        for (const repeats of ["30 */2 * * *", "30 0-8/2 * * *", "30 0-23 * * *"]) {
+          assert.deepStrictEqual(yield* day(Timetable.cronUnsafe(repeats, berlin)), [first, second])
+        }
       }))
 
     it("a day that a zone left out comes the day after", () => {

@@ -174,6 +174,17 @@ describe("Timetable.fromSchedule", () => {
       }
     }))
 
+  it.effect("keeps few live schedules, however many stand at places of one timetable", () =>
+    Effect.gen(function*() {
+      const timetable = Timetable.fromSchedule(Schedule.spaced("1 second"), { seed: "s" })
+      for (let i = 0; i < 50; i++) {
+        const running = Timetable.due(timetable, yield* Timetable.first(timetable, at(i)), at(i), 1).place
+        const { nextTick } = yield* Timetable.afterRun(timetable, running, at(i * 10))
+        assert.deepStrictEqual(nextTick, at(i * 10 + 1000))
+      }
+      assert.strictEqual(timetable.stepper.live.size, 16)
+    }))
+
   it.effect("gives no instant twice, not even for runs and delays that take no time", () =>
     Effect.gen(function*() {
       const make = () => Timetable.fromSchedule(Schedule.forever)

@@ -71,7 +71,7 @@ export const expected = (zone: string, { from, to }: { readonly from: number; re
     for (const [at, shown] of walk) {
       const leftOut = previous === undefined ? 0 : Math.max(0, shown - previous - minute)
       for (let gap = 0; gap < leftOut; gap += minute) if (matches(shown - leftOut + gap)) ticks.add(at + gap)
-      if (matches(shown) && (hours.includes("*") || !seen.has(shown))) ticks.add(at)
+      if (matches(shown) && (/[*/]|0-23/.test(hours) || !seen.has(shown))) ticks.add(at)
       seen.add(shown)
       previous = shown
     }

@@ -70,7 +70,7 @@ export const isEitherDay = (line: CronLine): boolean => {
 
 /** What an expression says about the repeated hour: both halves where its hours are a wildcard or a step, else the first. */
 export const overlapOf = (fields: ReadonlyArray<string>): WallClock.Overlap =>
-  fields.at(-4)?.includes("*") === true ? "both" : "earlier"
+  /[*/]|^0?0-23$/.test(fields.at(-4) ?? "") ? "both" : "earlier"
 
 const search = (line: CronLine) => {
   // its own rules for changes of the clock lose all but the first of the times that a clock leaves out
