@@ -34,8 +34,9 @@ export const read = (expression: string, options: {
     onDstOverlap: options.onDstOverlap ?? overlapOf(fields)
   }
   return Result.flatMap(
-    Result.mapError(Cron.parse(line.expression, zone.value), (error) => error.message),
-    () => first(line) === undefined ? Result.fail("it never comes: no month has such a day") : Result.succeed(line)
+    Result.mapError(Cron.parse(line.expression, "UTC"), (error) => error.message),
+    (cron) =>
+      next(cron)(0) === undefined ? Result.fail("it never comes: no month has such a day") : Result.succeed(line)
   )
 }
 
@@ -72,13 +73,13 @@ export const isEitherDay = (line: CronLine): boolean => {
 export const overlapOf = (fields: ReadonlyArray<string>): WallClock.Overlap =>
   /[*/]|^0?0-23$/.test(fields.at(-4) ?? "") ? "both" : "earlier"
 
-const search = (line: CronLine) => {
-  // its own rules for changes of the clock lose all but the first of the times that a clock leaves out
-  const cron = Cron.parseUnsafe(line.expression, "UTC")
-  const zone = Option.getOrThrow(DateTime.zoneFromString(line.timeZone))
-  const next = (wall: number) =>
-    Option.getOrUndefined(Result.getSuccess(Result.try(() => Cron.next(cron, wall).getTime())))
-  return WallClock.instants(zone, line.onDstOverlap, next)
-}
+const search = (line: CronLine) =>
+  WallClock.instants(
+    Option.getOrThrow(DateTime.zoneFromString(line.timeZone)),
+    line.onDstOverlap,
+    next(Cron.parseUnsafe(line.expression, "UTC"))
+  )
 
-const first = (line: CronLine) => after(line, 0)
+/** On a clock without changes: the rules of `Cron` for changes lose all but the first of the times that a clock leaves out. */
+const next = (cron: Cron.Cron): WallClock.Next => (wall) =>
+  Option.getOrUndefined(Result.getSuccess(Result.try(() => Cron.next(cron, wall).getTime())))

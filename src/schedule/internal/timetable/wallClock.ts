@@ -14,27 +14,19 @@ export type Overlap = "earlier" | "later" | "both"
 export type Next = (wall: number) => number | undefined
 
 /** Finds the first instant after one whose time on the clock of the zone is given by `next`. */
-export const instants = (zone: DateTime.TimeZone, overlap: Overlap, next: Next): Next => {
-  let known: { readonly day: number; readonly stretches: ReadonlyArray<Stretch> } | undefined
-  const stretchesAt = (instant: number) => {
-    const day = Math.floor(instant / dayMillis)
-    if (known?.day !== day) known = { day, stretches: around(zone, day) }
-    return known.stretches
-  }
-  return (after) => {
-    for (let from = after;;) {
-      const stretches = stretchesAt(from)
-      const found = stretches.flatMap(({ begin, end, offset }) => {
-        const wall = next(Math.max(from + offset, begin[overlap] - 1))
-        return wall !== undefined && wall < end[overlap] && wall - offset <= from + reach ? [wall - offset] : []
-      })
-      if (found.length > 0) return Math.min(...found)
-      // nothing within reach: on to shortly before the next time that the clock could show
-      const offset = stretches.at(-1)?.offset ?? 0
-      const wall = next(from + reach + offset)
-      if (wall === undefined) return undefined
-      from = Math.max(from + reach, wall - offset - reach)
-    }
+export const instants = (zone: DateTime.TimeZone, overlap: Overlap, next: Next): Next => (after) => {
+  for (let from = after;;) {
+    const stretches = stretchesOn(zone, Math.floor(from / dayMillis))
+    const found = stretches.flatMap(({ begin, end, offset }) => {
+      const wall = next(Math.max(from + offset, begin[overlap] - 1))
+      return wall !== undefined && wall < end[overlap] && wall - offset <= from + reach ? [wall - offset] : []
+    })
+    if (found.length > 0) return Math.min(...found)
+    // nothing within reach: on to shortly before the next time that the clock could show
+    const offset = stretches.at(-1)?.offset ?? 0
+    const wall = next(from + reach + offset)
+    if (wall === undefined) return undefined
+    from = Math.max(from + reach, wall - offset - reach)
   }
 }
 
@@ -50,7 +42,18 @@ const reach = 26 * 3_600_000
 
 const dayMillis = 86_400_000
 
+/** Of every zone the day that was looked at last: asking a zone for its offset takes longer than all else. */
+const known = new WeakMap<DateTime.TimeZone, { readonly day: number; readonly stretches: ReadonlyArray<Stretch> }>()
+
 /** What can matter on a day, counted from 1970 in UTC. */
+const stretchesOn = (zone: DateTime.TimeZone, day: number): ReadonlyArray<Stretch> => {
+  const last = known.get(zone)
+  if (last?.day === day) return last.stretches
+  const stretches = around(zone, day)
+  known.set(zone, { day, stretches })
+  return stretches
+}
+
 const around = (zone: DateTime.TimeZone, day: number): ReadonlyArray<Stretch> => {
   const start = day * dayMillis
   const probes = [start - reach, start + dayMillis / 2, start + dayMillis + reach].map((at) => ({
@@ -88,14 +91,15 @@ const always = (wall: number) => ({ earlier: wall, later: wall, both: wall })
 
 const changeBetween = (zone: DateTime.TimeZone, left: number, right: number): number => {
   const before = offsetAt(zone, left)
-  let low = left
-  let high = right
+  // a clock changes on a whole second, and days are whole seconds
+  let low = left / 1000
+  let high = right / 1000
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
-    if (offsetAt(zone, middle) === before) low = middle
+    if (offsetAt(zone, middle * 1000) === before) low = middle
     else high = middle
   }
-  return high
+  return high * 1000
 }
 
 const offsetAt = (zone: DateTime.TimeZone, instant: number): number =>
