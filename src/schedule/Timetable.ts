@@ -334,7 +334,9 @@ export const describe = (timetable: Timetable | Stored): string => {
  */
 export const warnings = (timetable: Timetable | Stored, from: DateTime.Utc): ReadonlyArray<string> => {
   if (timetable._tag !== "Cron" || !CronLine.isEitherDay(timetable)) return []
-  const dates = cronInstants(timetable, DateTime.toEpochMillis(from), 8).map(DateTime.formatIso)
+  const dates = CronLine.upcoming(timetable, DateTime.toEpochMillis(from), 8).map((instant) =>
+    DateTime.formatIso(DateTime.makeUnsafe(instant))
+  )
   return [
     `"${
       describe(timetable)
@@ -382,7 +384,7 @@ export interface Due {
 
 /**
  * The instants that are due, and the place after them. A timetable that looks at the end of its runs gives one instant,
- * never late, and then waits for `afterRun`. At most 1,000 instants of a cron line are given.
+ * never late, and then waits for `afterRun`. At most 1,000 instants are given, however many are asked for.
  *
  * @category combinators
  */
@@ -396,7 +398,7 @@ export const due = (timetable: Timetable, place: Place, now: DateTime.Utc, limit
       const count = Math.floor((at - next) / step) + 1
       const last = next + (count - 1) * step
       const late = isLate(at, last, step)
-      const first = Math.max(0, count - limit)
+      const first = Math.max(0, count - Math.min(limit, most))
       return {
         due: Array.from({ length: count - first }, (_, i) => DateTime.makeUnsafe(next + (first + i) * step)),
         late,
@@ -404,7 +406,7 @@ export const due = (timetable: Timetable, place: Place, now: DateTime.Utc, limit
       }
     }
     case "Cron": {
-      const instants = CronLine.between(timetable, next, at, Math.min(limit, 1000))
+      const instants = CronLine.between(timetable, next, at, Math.min(limit, most))
       const last = instants.at(-1) ?? next
       const following = CronLine.after(timetable, at)
       return {
@@ -453,7 +455,8 @@ export const afterRun = (timetable: Timetable, place: Place, endedAt: DateTime.U
 }
 
 /**
- * The next instants after a time, or from a place on, in order; fewer where the timetable ends. As if each run took no time.
+ * The next instants after a time, or from a place on, in order, as if each run took no time. Fewer where the timetable ends;
+ * none from a place that waits for the end of a run.
  *
  * @category combinators
  */
@@ -475,19 +478,13 @@ const waiting = (next: number | undefined, steps: Steps.Steps | null = null, tic
     ? { nextTick: DateTime.makeUnsafe(next), progress: { phase: "waiting", tick, steps } }
     : { nextTick: null, progress: { phase: "ended", tick, steps } }
 
+/** So many instants are held in memory at once. */
+const most = 1000
+
 /** The last instant that a date can hold. */
 const latest = 8.64e15
 
 const isLate = (now: number, tick: number, interval: number) => now - tick > Math.min(60_000, interval / 2)
-
-const cronInstants = (line: Cron, from: number, count: number): ReadonlyArray<DateTime.Utc> => {
-  const found: Array<DateTime.Utc> = []
-  for (let next = CronLine.after(line, from); next !== undefined && found.length < count;) {
-    found.push(DateTime.makeUnsafe(next))
-    next = CronLine.after(line, next)
-  }
-  return found
-}
 
 const wholeMillis = (duration: Duration.Input) => Math.round(Duration.toMillis(Duration.fromInputUnsafe(duration)))
 

@@ -34,7 +34,7 @@ export interface Stepper {
 
 type Step = (now: number) => Effect.Effect<number | undefined>
 
-const kept = 256
+const kept = 64
 const places = 16
 
 export const start = (seed: string): Steps => ({ seed, head: [], skipped: 0, tail: [] })

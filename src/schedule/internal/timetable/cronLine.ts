@@ -8,18 +8,19 @@ import * as Cron from "effect/Cron"
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as WallClock from "./wallClock.ts"
 
 /** What a cron line is made of. */
 export interface CronLine {
   readonly expression: string
   readonly timeZone: string
-  readonly onDstOverlap: Cron.DstOverlapPolicy
+  readonly onDstOverlap: WallClock.Overlap
 }
 
 /** The line with the name of its zone as the system spells it, or the reason why it is none. */
 export const read = (expression: string, options: {
   readonly timeZone: string
-  readonly onDstOverlap: Cron.DstOverlapPolicy | undefined
+  readonly onDstOverlap: WallClock.Overlap | undefined
 }): Result.Result<CronLine, string> => {
   const fields = expression.trim().split(/\s+/)
   if (fields.length !== 5 && fields.length !== 6) {
@@ -33,29 +34,33 @@ export const read = (expression: string, options: {
     onDstOverlap: options.onDstOverlap ?? overlapOf(fields)
   }
   return Result.flatMap(
-    Result.mapError(Cron.parse(line.expression, zone.value), (error) => error.message),
-    () => first(line) === undefined ? Result.fail("it never comes: no month has such a day") : Result.succeed(line)
+    Result.mapError(Cron.parse(line.expression, "UTC"), (error) => error.message),
+    (cron) =>
+      next(cron)(0) === undefined ? Result.fail("it never comes: no month has such a day") : Result.succeed(line)
   )
 }
 
 /** The first instant after one, in milliseconds since 1970; none where there is none. */
-export const after = (line: CronLine, instant: number): number | undefined =>
-  search(Cron.parseUnsafe(line.expression, line.timeZone, { onDstOverlap: line.onDstOverlap }), instant)
+export const after = (line: CronLine, instant: number): number | undefined => search(line)(instant)
 
 /** The newest instants in `[from, to]`, oldest first and at most `limit`. */
 export const between = (line: CronLine, from: number, to: number, limit: number): ReadonlyArray<number> => {
-  const cron = Cron.parseUnsafe(line.expression, line.timeZone, { onDstOverlap: line.onDstOverlap })
+  const next = search(line)
   // from ever further back, so that a line that comes every second costs no more after a year than after a day
   for (let span = 60_000;; span *= 4) {
     const start = Math.max(from, to - span)
     const found: Array<number> = []
-    let next = search(cron, start - 1)
-    while (next !== undefined && next <= to) {
-      found.push(next)
-      next = search(cron, next)
-    }
+    for (let at = next(start - 1); at !== undefined && at <= to; at = next(at)) found.push(at)
     if (found.length >= limit || start === from) return found.slice(Math.max(0, found.length - limit))
   }
+}
+
+/** The next `count` instants. */
+export const upcoming = (line: CronLine, from: number, count: number): ReadonlyArray<number> => {
+  const next = search(line)
+  const found: Array<number> = []
+  for (let at = next(from); at !== undefined && found.length < count; at = next(at)) found.push(at)
+  return found
 }
 
 /** Whether both the day of the month and the day of the week are set: it then comes on either, not on both together. */
@@ -65,10 +70,16 @@ export const isEitherDay = (line: CronLine): boolean => {
 }
 
 /** What an expression says about the repeated hour: both halves where its hours are a wildcard or a step, else the first. */
-export const overlapOf = (fields: ReadonlyArray<string>): Cron.DstOverlapPolicy =>
-  fields.at(-4)?.includes("*") === true ? "both" : "earlier"
+export const overlapOf = (fields: ReadonlyArray<string>): WallClock.Overlap =>
+  /[*/]|^0?0-23$/.test(fields.at(-4) ?? "") ? "both" : "earlier"
 
-const search = (cron: Cron.Cron, instant: number): number | undefined =>
-  Option.getOrUndefined(Result.getSuccess(Result.try(() => Cron.next(cron, instant).getTime())))
+const search = (line: CronLine) =>
+  WallClock.instants(
+    Option.getOrThrow(DateTime.zoneFromString(line.timeZone)),
+    line.onDstOverlap,
+    next(Cron.parseUnsafe(line.expression, "UTC"))
+  )
 
-const first = (line: CronLine) => after(line, 0)
+/** On a clock without changes: the rules of `Cron` for changes lose all but the first of the times that a clock leaves out. */
+const next = (cron: Cron.Cron): WallClock.Next => (wall) =>
+  Option.getOrUndefined(Result.getSuccess(Result.try(() => Cron.next(cron, wall).getTime())))

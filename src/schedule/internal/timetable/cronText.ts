@@ -27,4 +27,5 @@ const weekdays = /^(sun|mon|tue|wed|thu|fri|sat)\b/i
 
 /** A wrong zone is one too, so that it is named; a field of numbers or weekdays is none. */
 const isZone = (token: string) =>
-  !weekdays.test(token) && (/^[a-z_]{3}/i.test(token) || Option.isSome(DateTime.zoneFromString(token)) && /^[+-]/.test(token))
+  !weekdays.test(token) &&
+  (/^[a-z_]{3}/i.test(token) || Option.isSome(DateTime.zoneFromString(token)) && /^[+-]/.test(token))
