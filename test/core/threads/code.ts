@@ -1,4 +1,5 @@
 /** What the tests run on threads. A gate is shared memory: cell 0 counts those that have begun, cell 1 lets them end. */
+import { createHash } from "node:crypto"
 import { isMainThread, threadId } from "node:worker_threads"
 import type { ThreadTask } from "ostinato"
 import type * as tasks from "./tasks.ts"
@@ -22,6 +23,11 @@ export const meet: ThreadTask.Code<typeof tasks.Meet> = ({ gate, together }) => 
   while (Atomics.load(cells, 0) < together || process.threadCpuUsage(cpu).user === 0);
   return { from, to: process.hrtime.bigint(), cpuMicros: process.threadCpuUsage(cpu).user, threadId, isMainThread }
 }
+
+export const hash: ThreadTask.Code<typeof tasks.Hash> = ({ text }) => ({
+  digest: createHash("sha256").update(text.repeat(1000)).digest("hex"),
+  threadId
+})
 
 /** Holds its thread until the gate opens. */
 export const hold: ThreadTask.Code<typeof tasks.Hold> = ({ gate }) => {

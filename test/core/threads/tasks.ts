@@ -21,6 +21,13 @@ export const Double = ThreadTask.make("test.double", {
   success: Schema.Int
 })
 
+export const Hash = ThreadTask.make("test.hash", {
+  module,
+  export: "hash",
+  payload: { text: Schema.String },
+  success: Schema.Struct({ digest: Schema.String, threadId: Schema.Int })
+})
+
 export const meet = (name: string) =>
   ThreadTask.make(name, {
     module,
