@@ -248,7 +248,7 @@ describe("ThreadPool.run", () => {
     Effect.scoped(Effect.gen(function*() {
       assert.deepInclude(yield* (yield* ThreadPool.make({ capacity: 3 })).status, { threads: 0 })
       const pool = yield* ThreadPool.make({ capacity: 3, prewarm: true })
-      assert.deepInclude(yield* pool.status, { threads: 3, running: 0 })
+      assert.deepInclude(yield* pool.status, { threads: 3, ready: 3, running: 0 })
       yield* pool.run(tasks.Where, {})
       assert.deepInclude(yield* pool.status, { threads: 3 })
     })))

@@ -45,6 +45,13 @@ export const forever: ThreadTask.Code<typeof tasks.Forever> = () => {
   for (;;);
 }
 
+/** Short, but for one time. */
+export const fickle: ThreadTask.Code<typeof tasks.Fickle> = ({ gate, isEndless }) => {
+  begin(gate)
+  if (isEndless) { for (;;); }
+  return 1
+}
+
 /** Waits with its event loop free, and says what it was told. */
 export const listen: ThreadTask.Code<typeof tasks.Listen> = ({ gate }, { signal }) => {
   const cells = begin(gate)
