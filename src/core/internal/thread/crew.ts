@@ -24,7 +24,9 @@ export interface Crew {
 }
 
 export interface Status {
+  /** Threads that have been started, and those of them that have come up. */
   readonly threads: number
+  readonly ready: number
   readonly running: number
   readonly waiting: number
 }
@@ -334,6 +336,7 @@ export const make = (rules: Rules): Crew => {
     },
     status: () => ({
       threads: seats.size,
+      ready: Array.from(seats).filter(({ isReady }) => isReady).length,
       running: Array.from(seats).reduce((sum, { jobs }) => sum + (jobs.size === 0 ? 0 : 1), 0),
       waiting: line.size() + Array.from(seats).reduce((sum, { jobs }) => sum + Math.max(0, jobs.size - 1), 0)
     }),
