@@ -5,12 +5,14 @@
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
+import * as InsightsResults from "./insights/results.ts"
+import { runInsights } from "./insights/suite.ts"
 import { report } from "./jobs/results.ts"
 import { runJobs } from "./jobs/suite.ts"
 import { missing } from "./peers.ts"
 import { publish } from "./publish.ts"
 
-const suites = ["jobs"]
+const suites = ["insights", "jobs"]
 
 const stop = (code: number, message: string): never => {
   console.error(message)
@@ -42,6 +44,21 @@ if (suite === undefined || positionals.length !== 1 || !suites.includes(suite)) 
 }
 const repetitions = Number(values.reps)
 if (!Number.isInteger(repetitions) || repetitions < 1) stop(64, `--reps ${values.reps}: give a whole number from 1 on`)
+
+if (suite === "insights") {
+  const results = await runInsights({
+    repetitions: values.check || values.quick ? 1 : repetitions,
+    say: (line) => console.log(line)
+  })
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results.rows, null, 2)}\n`)
+  const text = InsightsResults.report(results)
+  if (values.write) publish("insights", results, text)
+  console.log(`\n${text}`)
+  const missed = InsightsResults.missed(results)
+  for (const line of missed) console.error(line)
+  process.exit(values.check && missed.length > 0 ? 1 : 0)
+}
+
 if (missing().length > 0) {
   stop(
     69,
@@ -56,7 +73,7 @@ const results = await runJobs({
   say: (line) => console.log(line)
 })
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
-if (values.write) publish(results)
+if (values.write) publish("jobs", results, report(results))
 console.log(`\n${report(results)}`)
 const absent = (failure: string | undefined) => failure?.startsWith("not run:") === true
 const broken = results.rows.flatMap(({ repetitions: all }) => all).some(({ failure }) =>
