@@ -1,4 +1,6 @@
 /** Every suite of `npm run bench`, in one form. */
+import { missed as missedByInsights, report as reportInsights } from "./insights/results.ts"
+import { runInsights } from "./insights/suite.ts"
 import { report as reportJobs } from "./jobs/results.ts"
 import { runJobs } from "./jobs/suite.ts"
 import { circumstances, missed as missedByLoop, report as reportLoop, type Results as Loop } from "./loop/results.ts"
@@ -44,6 +46,13 @@ const failuresOf = (
 
 /** By name. */
 export const suites: Readonly<Record<string, Suite>> = {
+  insights: {
+    peers: [],
+    run: async ({ quick, repetitions, say }) => {
+      const results = await runInsights({ repetitions: quick ? 1 : repetitions, say })
+      return { results, text: reportInsights(results), failures: [], missed: missedByInsights(results) }
+    }
+  },
   jobs: {
     peers: ["graphile-worker", "pg", "pg-boss"],
     run: async (options) => {
