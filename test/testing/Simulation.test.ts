@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -7,8 +8,15 @@ import * as Fiber from "effect/Fiber"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { Simulation } from "ostinato/testing"
+
+class Drawn extends Schema.TaggedError<Drawn>()("Drawn", { draw: Schema.Int }) {
+  override get message() {
+    return `drew ${this.draw}`
+  }
+}
 
 /** Adds up by reading, then writing: two at once may count one. */
 const racy = Effect.gen(function*() {
@@ -68,7 +76,7 @@ describe("Simulation", () => {
         yield* TestClock.adjust("1 hour")
         seen.push("adjust")
         yield* TestClock.setTime(Date.UTC(2026, 2, 1, 12))
-        seen.push(new Date(yield* Clock.currentTimeMillis).toISOString())
+        seen.push(DateTime.formatIso(yield* DateTime.now))
       })
       for (let seed = 1; seed <= 20; seed++) yield* Simulation.replay(program, seed, { start: "2026-03-01T00:00:00Z" })
       assert.deepStrictEqual(seen.slice(0, 3), ["sleeper", "adjust", "2026-03-01T12:00:00.000Z"])
@@ -120,10 +128,10 @@ describe("Simulation", () => {
       const program = Effect.gen(function*() {
         yield* Simulation.note("begin")
         const draw = yield* Random.nextIntBetween(0, 9)
-        if (draw === 7) return yield* Effect.fail(new Error(`drew ${draw}`))
+        if (draw === 7) return yield* new Drawn({ draw })
       })
       const failure = yield* Effect.flip(Simulation.check("draws (no \"7\")", program, { seeds: 500 }))
-      assert.strictEqual(failure.reason, "drew 7")
+      assert.strictEqual(failure.reason, "Drawn: drew 7")
       assert.strictEqual(failure.tried, failure.seed)
       const command =
         `OSTINATO_SEED=${failure.seed} npx vitest run test/testing/Simulation.test.ts -t 'draws \\(no "7"\\)'`
