@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import { CurrentNode } from "./SimulatedNode.ts"
 import { Simulation } from "./Simulation.ts"
 
 /**
@@ -30,6 +31,8 @@ export interface Rates {
   readonly defect?: number | undefined
   /** The fiber that calls is interrupted. */
   readonly interruption?: number | undefined
+  /** The simulated node that calls crashes, at some moment of the call. */
+  readonly crash?: number | undefined
 }
 
 /**
@@ -78,6 +81,7 @@ export const layer = (rates: Rates): Layer.Layer<Faults> =>
           if (yield* happens(rates.delay, `${operation} takes long`)) {
             yield* Effect.sleep(yield* Random.nextIntBetween(1, Math.max(1, slowest)))
           }
+          if (yield* happens(rates.crash, `${operation} meets a crash`)) yield* crashSoon
           if (yield* happens(rates.interruption, `${operation} is interrupted`)) yield* interruptSelf
           if (yield* happens(rates.defect, `${operation} dies`)) {
             return yield* Effect.die(new Error(`simulated defect at ${operation}`))
@@ -158,5 +162,12 @@ const interruptSelf = Effect.andThen(
   Effect.withFiber((fiber) => Effect.sync(() => fiber.interruptUnsafe())),
   Effect.yieldNow
 )
+
+const crashSoon = Effect.gen(function*() {
+  const node = yield* CurrentNode
+  const turns = yield* Random.nextIntBetween(0, 12)
+  if (node === null) return
+  yield* Effect.forkDetach(Effect.andThen(Effect.repeat(Effect.yieldNow, { times: turns }), node.crash))
+})
 
 const nameOf = (key: string) => key.split("/").at(-1) ?? key

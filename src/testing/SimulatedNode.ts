@@ -7,6 +7,7 @@
  *
  * What a node builds dies with it; what it got from outside, a store for instance, lives on.
  */
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -15,6 +16,15 @@ import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import type { Part } from "./SeededScheduler.ts"
 import { Simulation } from "./Simulation.ts"
+
+/**
+ * The node in which a fiber runs; null outside of any.
+ *
+ * @category services
+ */
+export const CurrentNode = Context.Reference<SimulatedNode | null>("ostinato/testing/SimulatedNode/CurrentNode", {
+  defaultValue: () => null
+})
 
 /**
  * @category models
@@ -60,14 +70,18 @@ export interface SimulatedNode {
 export const make = <R, E>(
   name: string,
   /** Gets whether the process that it runs in lives. */
-  program: (isAlive: () => boolean) => Effect.Effect<unknown, E, R>
+  program: (isAlive: () => boolean) => Effect.Effect<unknown, E, R>,
+  options?: {
+    /** The longest time after a crash until it starts again by itself. Defaults to never. */
+    readonly down?: Duration.Input | undefined
+  }
 ): Effect.Effect<SimulatedNode, never, Simulation | Exclude<R, Scope.Scope>> =>
   Effect.gen(function*() {
     const simulation = yield* Simulation
     const context = yield* Effect.context<Exclude<R, Scope.Scope>>()
     let process: Process | undefined
 
-    const start = Effect.suspend(() => {
+    const start: Effect.Effect<void> = Effect.suspend(() => {
       if (process !== undefined) return Effect.void
       const part = simulation.scheduler.part()
       simulation.note(`node ${name} starts`)
@@ -78,6 +92,7 @@ export const make = <R, E>(
           })
         ),
         Effect.provideService(Scheduler.Scheduler, part.scheduler),
+        Effect.provideService(CurrentNode, node),
         // has the scheduler of whoever made the node
         Effect.provideContext(context)
       )
@@ -93,7 +108,17 @@ export const make = <R, E>(
         then()
       })
 
-    return {
+    const restart = options?.down === undefined
+      ? Effect.void
+      : Effect.asVoid(
+        Effect.forkDetach(
+          Effect.flatMap(upTo(options.down), (pause) => Effect.andThen(Effect.sleep(pause), start)).pipe(
+            Effect.provideContext(context)
+          )
+        )
+      )
+
+    const node: SimulatedNode = {
       name,
       start,
       stop: withProcess((stopping) => {
@@ -103,35 +128,35 @@ export const make = <R, E>(
         )
       }),
       crash: withProcess(({ part }) =>
-        told("crashed", () => {
-          process = undefined
-          part.kill()
-        })
+        // a node that crashes itself makes no further step either
+        Effect.andThen(
+          restart,
+          told("crashed", () => {
+            process = undefined
+            part.kill()
+          })
+        )
       ),
       pause: withProcess(({ part }) => told("is held up", part.pause)),
       resume: withProcess(({ part }) => told("goes on", part.resume)),
       isUp: Effect.sync(() => process !== undefined)
     }
+    return node
   })
 
 /**
- * Crashes one of the nodes by chance, again and again, and starts it after a while. Never ends.
+ * Crashes one of the nodes by chance, again and again. Never ends.
  *
  * @category combinators
  */
 export const crashing = (nodes: ReadonlyArray<SimulatedNode>, options: {
   /** The longest time between two crashes. */
   readonly every: Duration.Input
-  /** The longest time that a node is down. */
-  readonly down: Duration.Input
 }): Effect.Effect<never> =>
   Effect.gen(function*() {
     yield* Effect.sleep(yield* upTo(options.every))
     const node = nodes[yield* Random.nextIntBetween(0, nodes.length - 1)]
-    if (node === undefined) return
-    yield* node.crash
-    yield* Effect.sleep(yield* upTo(options.down))
-    yield* node.start
+    if (node !== undefined) yield* node.crash
   }).pipe(Effect.forever)
 
 const upTo = (longest: Duration.Input) =>

@@ -47,7 +47,7 @@ export class SimulationStopped extends Schema.TaggedError<SimulationStopped>()("
  * @category errors
  */
 export class SimulationFailed extends Schema.TaggedError<SimulationFailed>()("SimulationFailed", {
-  name: Schema.String,
+  property: Schema.String,
   seed: Schema.Int,
   /** How many seeds were tried, with this one. */
   tried: Schema.Int,
@@ -60,7 +60,7 @@ export class SimulationFailed extends Schema.TaggedError<SimulationFailed>()("Si
   override get message() {
     const events = this.trace.length === 0 ? [] : ["", "What happened last:", ...this.trace.map((line) => `  ${line}`)]
     return [
-      `${this.name}: seed ${this.seed} fails, seed number ${this.tried} of those tried: ${this.reason}`,
+      `${this.property}: seed ${this.seed} fails, seed number ${this.tried} of those tried: ${this.reason}`,
       "",
       "Run it again:",
       `  ${this.replay}`,
@@ -206,6 +206,8 @@ export interface CheckOptions extends Options {
    * this, else `node --test`.
    */
   readonly command?: string | undefined
+  /** The file of the test, for that command. Defaults to the file that calls `check`. */
+  readonly file?: string | undefined
 }
 
 /**
@@ -261,9 +263,16 @@ const checkFrom = Effect.fnUntraced(function*<A, E>(
     tried += 1
     const { exit, trace } = yield* replay(program, seed, options)
     if (Exit.isSuccess(exit)) continue
-    const replayed = yield* ReplayCommand.make({ file, name, seed, command: options?.command })
+    const replayed = yield* ReplayCommand.make({ file: options?.file ?? file, name, seed, command: options?.command })
     const reason = reasonOf(exit.cause)
-    return yield* new SimulationFailed({ name, seed, tried, reason, trace: trace.slice(-20), replay: replayed })
+    return yield* new SimulationFailed({
+      property: name,
+      seed,
+      tried,
+      reason,
+      trace: trace.slice(-20),
+      replay: replayed
+    })
   }
   return { tried }
 })

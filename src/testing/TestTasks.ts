@@ -245,12 +245,16 @@ export const nodes = Effect.fnUntraced(function*<E, R>(
     readonly nodes?: number | undefined
     /** Crashes by chance: the longest time between two, and the longest time down. Defaults to none. */
     readonly crashes?: { readonly every: Duration.Input; readonly down: Duration.Input } | undefined
+    /** Where schedules keep their place, instead of in memory. */
+    readonly schedules?: Layer.Layer<ScheduleStore> | undefined
     /** Faults of the stores. Defaults to none. */
     readonly faults?: Faults.Rates | undefined
   }
 ) {
   const faults = yield* Layer.build(Faults.layer(options?.faults ?? {}))
-  const shared = yield* Layer.build(stores)
+  const shared = yield* Layer.build(
+    options?.schedules === undefined ? stores : Layer.merge(stores, options.schedules)
+  )
   const schedules = yield* Effect.provideContext(ScheduleStore, shared)
   const runsOfNodes = RunsOfNodes.make(yield* Effect.provideContext(RunLog, shared))
   const log = runsOfNodes.of(() => true)
@@ -275,7 +279,8 @@ export const nodes = Effect.fnUntraced(function*<E, R>(
   })
   const all = yield* Effect.forEach(
     Array.from({ length: options?.nodes ?? 3 }, (_, at) => `${at + 1}`),
-    (name) => Effect.provideContext(SimulatedNode.make(name, program), shared)
+    (name) =>
+      Effect.provideContext(SimulatedNode.make(name, program, { down: options?.crashes?.down ?? "1 minute" }), shared)
   )
   const startAll = Effect.forEach(all, (node) => node.start, { discard: true })
   yield* startAll
