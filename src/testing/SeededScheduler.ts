@@ -24,7 +24,10 @@ export type Strategy = "uniform" | "priorities" | "default"
 export interface Options {
   /** Defaults to what the seed says, one of `uniform` and `priorities`. */
   readonly strategy?: Strategy | undefined
-  /** How likely a fiber yields at each of its operations. Defaults to what the seed says: 0, 0.02, 0.1 or 0.3. */
+  /**
+   * How likely a fiber yields at each of its operations. Defaults to what the seed says: 0, 0.05, 0.15 or 0.3. At most
+   * 0.4, because a yield takes two operations itself.
+   */
   readonly yields?: number | undefined
 }
 
@@ -94,9 +97,12 @@ export const make = (
 ): SeededScheduler => {
   const chance = Chance.make(seed)
   // both are drawn in any case, so that what follows is the same
-  const drawn = { strategy: chance.pick<Strategy>(["uniform", "priorities"]), yields: chance.pick([0, 0.02, 0.1, 0.3]) }
+  const drawn = {
+    strategy: chance.pick<Strategy>(["uniform", "priorities"]),
+    yields: chance.pick([0, 0.05, 0.15, 0.3])
+  }
   const strategy = options?.strategy ?? drawn.strategy
-  const yields = options?.yields ?? drawn.yields
+  const yields = Math.min(0.4, options?.yields ?? drawn.yields)
   const ready: Array<Ready> = []
   const isDefault = strategy === "default"
   let turns = 0

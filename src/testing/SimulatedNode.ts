@@ -110,12 +110,10 @@ export const make = <R, E>(
 
     const restart = options?.down === undefined
       ? Effect.void
-      : Effect.asVoid(
-        Effect.forkDetach(
-          Effect.flatMap(upTo(options.down), (pause) => Effect.andThen(Effect.sleep(pause), start)).pipe(
-            Effect.provideContext(context)
-          )
-        )
+      : Effect.flatMap(upTo(options.down), (pause) => Effect.andThen(Effect.sleep(pause), start)).pipe(
+        Effect.forkDetach,
+        // a node may crash itself: what starts it again is no part of it
+        Effect.provideContext(context)
       )
 
     const node: SimulatedNode = {
@@ -128,7 +126,6 @@ export const make = <R, E>(
         )
       }),
       crash: withProcess(({ part }) =>
-        // a node that crashes itself makes no further step either
         Effect.andThen(
           restart,
           told("crashed", () => {

@@ -95,6 +95,11 @@ export interface Options extends SeededScheduler.Options {
   readonly within?: Duration.Input | undefined
   /** The seed fails where the program takes more turns than this. Defaults to 10 million. */
   readonly turns?: number | undefined
+  /**
+   * How long to wait, by the real clock, for something outside of the simulation when nothing is left to do in it. Then
+   * the program waits for ever, and the seed fails. Defaults to `250 millis`.
+   */
+  readonly outside?: Duration.Input | undefined
 }
 
 /**
@@ -329,6 +334,7 @@ const start = <A, E>(
     clock,
     until: began + Duration.toMillis(Duration.fromInputUnsafe(options.within ?? "1000 days")),
     turns: options.turns ?? 10_000_000,
+    outsideMs: Duration.toMillis(Duration.fromInputUnsafe(options.outside ?? "250 millis")),
     broken: () => invariants.find(({ holds }) => !holds())?.name,
     onStop: (reason, detail) => finish(Exit.fail(new SimulationStopped({ reason, detail })))
   })

@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
 import type { HotResource } from "ostinato"
 
 const upTo = (milliseconds: number) => Random.nextIntBetween(0, milliseconds)
@@ -13,6 +14,12 @@ const upTo = (milliseconds: number) => Random.nextIntBetween(0, milliseconds)
 export class Connection extends Context.Service<Connection, { readonly id: number; readonly key: number }>()(
   "ostinato/test/simulation/hotResource/Connection"
 ) {}
+
+export type Make = (options: {
+  readonly name: string
+  readonly initial: number
+  readonly build: (key: number) => Layer.Layer<Connection, string>
+}) => Effect.Effect<Omit<HotResource.HotResource<number, Connection, string>, "name">, string, Scope.Scope>
 
 /** Connections that say when they were closed. */
 const server = () => {
@@ -35,7 +42,7 @@ const server = () => {
   return { open, build }
 }
 
-export const hotResourceHolds = (make: typeof HotResource.make) =>
+export const hotResourceHolds = (make: Make) =>
   Effect.gen(function*() {
     const { build, open } = server()
     const resource = yield* make({ name: "connection", initial: 0, build })

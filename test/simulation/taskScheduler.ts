@@ -29,7 +29,7 @@ export const ticksHold = (schedules?: Layer.Layer<ScheduleStore.ScheduleStore>) 
     const handler = Work.toLayer(() =>
       Effect.gen(function*() {
         executed.push((yield* Attempt.Attempt).runId)
-        yield* Effect.sleep(yield* Random.nextIntBetween(0, minute))
+        yield* Effect.sleep(yield* Random.nextIntBetween(0, 6000))
       })
     )
     const nodes = yield* TestTasks.nodes(
@@ -37,7 +37,7 @@ export const ticksHold = (schedules?: Layer.Layer<ScheduleStore.ScheduleStore>) 
       {
         nodes: 3,
         crashes: { every: "5 hours", down: "2 hours" },
-        faults: { unavailable: 0.05, unknown: 0.05, delay: 0.3, crash: 0.02 },
+        faults: { unavailable: 0.05, unknown: 0.05, delay: 0.3, crash: 0.03 },
         schedules
       }
     )

@@ -20,6 +20,8 @@ export const make = (options: {
   /** By the clock, in milliseconds. */
   readonly until: number
   readonly turns: number
+  /** How long something from outside may take, by the real clock. */
+  readonly outsideMs: number
   /** The name of something that does not hold. */
   readonly broken: () => string | undefined
   readonly onStop: (reason: Reason, detail: string) => void
@@ -48,7 +50,10 @@ export const make = (options: {
     if ((clock.next() ?? 0) > until) return onStop("time", "the program has not ended within its time")
     if (clock.advance()) return go()
     isDriving = false
-    stuck = setTimeout(() => onStop("stuck", "nothing is left to do, and the program waits for ever"), 250)
+    stuck = setTimeout(
+      () => onStop("stuck", "nothing is left to do, and the program waits for ever"),
+      options.outsideMs
+    )
   }
 
   return {
