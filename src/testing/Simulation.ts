@@ -14,6 +14,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -66,6 +67,11 @@ export class SimulationFailed extends Schema.TaggedError<SimulationFailed>()("Si
       `  ${this.replay}`,
       ...events
     ].join("\n")
+  }
+
+  // a test runner that shows the fields of an error instead of its message would hide the command among them
+  override [NodeInspectSymbol]() {
+    return this.message
   }
 }
 
