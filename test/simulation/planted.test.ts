@@ -10,8 +10,10 @@ import * as HotResources from "./planted/hotResources.ts"
 import * as Pipelines from "./planted/pipelines.ts"
 import * as ScheduleStores from "./planted/scheduleStores.ts"
 import * as Supervisors from "./planted/supervisors.ts"
+import * as TaskPools from "./planted/taskPools.ts"
 import type { Property } from "./seeds.ts"
 import { supervisorHolds } from "./supervisor.ts"
+import { poolHolds } from "./taskPool.ts"
 import { overlapHolds, ticksHold } from "./taskScheduler.ts"
 
 const bugs: ReadonlyArray<readonly [bug: string, property: Property, seeds: number]> = [
@@ -24,6 +26,9 @@ const bugs: ReadonlyArray<readonly [bug: string, property: Property, seeds: numb
   ["pipeline: counts ended parents in two steps", pipelineHolds(Pipelines.countsInTwoSteps, plain), 300],
   ["pipeline: looks whether all parents ended, then starts", pipelineHolds(Pipelines.looksThenStarts, plain), 300],
   ["pipeline: looks for a free place, then takes it", pipelineHolds(Pipelines.looksThenTakesAPlace, plain), 300],
+  ["pool: a slot is given back by the next line", poolHolds(TaskPools.leaksWhenInterrupted), 100],
+  ["pool: looks for a free slot, then takes it", poolHolds(TaskPools.looksThenTakesASlot), 300],
+  ["pool: looks whether it is open, then takes in", poolHolds(TaskPools.looksThenTakesIn), 1000],
   ["schedule: ticks without a unique key", ticksHold(ScheduleStores.ticksWithoutUnique), 20],
   ["schedule: the place moves before the ticks are written", ticksHold(ScheduleStores.placeBeforeTicks), 40],
   ["schedule: leases are never renewed", overlapHolds(ScheduleStores.neverRenews), 10]

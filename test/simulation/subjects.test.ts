@@ -5,6 +5,7 @@ import { hotResourceHolds } from "./hotResource.ts"
 import { pipelineHolds, real } from "./pipeline.ts"
 import { simulated } from "./seeds.ts"
 import { supervisorHolds } from "./supervisor.ts"
+import { poolHolds, real as pool } from "./taskPool.ts"
 import { overlapHolds, ticksHold } from "./taskScheduler.ts"
 
 describe("simulation", () => {
@@ -26,6 +27,11 @@ describe("simulation", () => {
   simulated(
     "D.6 S0.28 a stage starts once, after its parents, within the bound, in whatever order stages end",
     pipelineHolds(real),
+    500
+  )
+  simulated(
+    "D.6 S2.6 G16 a pool has no more at work than slots, loses no submission and no slot, whoever cancels and shuts down",
+    poolHolds(pool),
     500
   )
   simulated(
