@@ -5,7 +5,7 @@
 /** Whether a sleeper wakes with the instant, or when those who did have nothing left to do. */
 export type Turn = "first" | "last"
 
-export interface Sleeper<out A> {
+interface Sleeper<out A> {
   readonly at: number
   readonly turn: Turn
   readonly value: A
