@@ -28,6 +28,7 @@ import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as SqlErrors from "effect/sql/SqlError"
 import * as Drain from "../core/Drain.ts"
+import * as DatabaseSchema from "./DatabaseSchema.ts"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgres.ts"
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
 import * as ServerUrl from "./internal/ServerUrl.ts"
@@ -56,6 +57,11 @@ export interface DatabaseOptions {
   readonly maxConnections?: number | undefined
   /** This process' name in `application_name = ostinato:user:<node>`, cut to 63 bytes. Defaults to the process id. */
   readonly node?: string | undefined
+  /**
+   * Schema of the house's tables, for everything built on this database. Two instances with two schemas share a database
+   * and do not see each other. Defaults to `ostinato`, or to what `DatabaseSchema.layer` says.
+   */
+  readonly schema?: string | undefined
   /** Longest wait for the first answer. Defaults to `5 seconds`. */
   readonly connectTimeout?: Duration.Input | undefined
 }
@@ -124,7 +130,7 @@ export class Database extends Context.Service<Database, {
    */
   static readonly layer = (options: DatabaseOptions): Layer.Layer<
     Database | PgClient.PgClient | SqlClient.SqlClient,
-    DatabaseUnavailable | DatabaseTooOld | EmbeddedPostgresError,
+    DatabaseUnavailable | DatabaseTooOld | DatabaseSchema.SchemaNameInvalid | EmbeddedPostgresError,
     FileSystem.FileSystem | Path.Path
   > => options.url === undefined ? layerEmbedded(options) : layerUrl(options, options.url)
 
@@ -198,11 +204,15 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
     applicationName: applicationName(options.node ?? String(process.pid)),
     startupParameters: guards
   }
+  const schema = yield* options.schema === undefined
+    ? DatabaseSchema.DatabaseSchema
+    : DatabaseSchema.check(options.schema)
   const answer = yield* firstAnswer(config, target)
   if (answer.number < 150_000) return yield* new DatabaseTooOld({ target: target.name, version: answer.version })
   const client = yield* Effect.mapError(boundedClient(answer.config), (error) => unavailable(target, error))
   return Context.make(PgClient.PgClient, client).pipe(
     Context.add(SqlClient.SqlClient, client),
+    Context.add(DatabaseSchema.DatabaseSchema, schema),
     Context.add(Database, {
       kind: server.kind,
       exclusive: server.exclusive,

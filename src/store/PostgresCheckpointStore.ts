@@ -15,6 +15,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { CheckpointStore, CheckpointUnavailable } from "../core/CheckpointStore.ts"
 import { Supervisor } from "../core/Supervisor.ts"
+import { DatabaseSchema } from "./DatabaseSchema.ts"
 import type { Line } from "./Migration.ts"
 import * as SqlFault from "./SqlFault.ts"
 import * as StoredText from "./StoredText.ts"
@@ -27,17 +28,17 @@ import * as Tx from "./Tx.ts"
  */
 export const migrations: Line = {
   name: "checkpoint",
-  schema: "ostinato",
   steps: {
     "0001_checkpoint": Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const s = sql(yield* DatabaseSchema)
       yield* sql`
-        CREATE TABLE ostinato.checkpoint (
+        CREATE TABLE ${s}.checkpoint (
           key text PRIMARY KEY,
           value jsonb NOT NULL,
           saved_at timestamptz NOT NULL DEFAULT now()
         )`
-      yield* sql`CREATE INDEX checkpoint_saved ON ostinato.checkpoint (saved_at)`
+      yield* sql`CREATE INDEX checkpoint_saved ON ${s}.checkpoint (saved_at)`
     })
   }
 }
@@ -53,13 +54,14 @@ export const layer = (options?: {
     CheckpointStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
+      const s = sql(yield* DatabaseSchema)
       const supervisor = yield* Supervisor
       const json = (value: Schema.Json) => value === null ? null : sql.json(StoredText.json(value))
       const retention = Duration.toSeconds(Duration.fromInputUnsafe(options?.retention ?? "14 days"))
 
       const prune = Tx.outside(sql`
-        DELETE FROM ostinato.checkpoint WHERE key IN (
-          SELECT key FROM ostinato.checkpoint WHERE saved_at < now() - ${retention} * interval '1 second'
+        DELETE FROM ${s}.checkpoint WHERE key IN (
+          SELECT key FROM ${s}.checkpoint WHERE saved_at < now() - ${retention} * interval '1 second'
           LIMIT ${batch} FOR UPDATE SKIP LOCKED) RETURNING 1`).pipe(
         Effect.repeat({ while: (rows) => rows.length === batch }),
         Effect.delay("1 hour"),
@@ -74,7 +76,7 @@ export const layer = (options?: {
             "load",
             key,
             Effect.map(
-              sql<{ value: Schema.Json }>`SELECT value FROM ostinato.checkpoint WHERE key = ${StoredText.text(key)}`,
+              sql<{ value: Schema.Json }>`SELECT value FROM ${s}.checkpoint WHERE key = ${StoredText.text(key)}`,
               ([row]) => row === undefined ? Option.none() : Option.some(row.value)
             )
           ),
@@ -84,11 +86,11 @@ export const layer = (options?: {
             key,
             // a JSON null is a value, and no missing one
             sql`
-              INSERT INTO ostinato.checkpoint (key, value)
+              INSERT INTO ${s}.checkpoint (key, value)
               VALUES (${StoredText.text(key)}, coalesce(${json(value)}::jsonb, 'null'::jsonb))
               ON CONFLICT (key) DO UPDATE SET value = excluded.value, saved_at = now()`
           ),
-        clear: (key) => attempt("clear", key, sql`DELETE FROM ostinato.checkpoint WHERE key = ${StoredText.text(key)}`)
+        clear: (key) => attempt("clear", key, sql`DELETE FROM ${s}.checkpoint WHERE key = ${StoredText.text(key)}`)
       })
     })
   )

@@ -13,12 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
+import type { Identifier } from "effect/sql/Statement"
 import * as NodeOs from "node:os"
 import * as NodeProcess from "node:process"
 import * as LeaseTiming from "../core/LeaseTiming.ts"
 import { type CancelAnswer, pageSize, type Retention, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import { Supervisor } from "../core/Supervisor.ts"
 import { Cancellation, type RunId } from "../core/TaskRun.ts"
+import { DatabaseSchema } from "./DatabaseSchema.ts"
 import * as RunRetention from "./internal/RunRetention.ts"
 import * as RunTable from "./internal/RunTable.ts"
 import type { Line } from "./Migration.ts"
@@ -49,6 +51,8 @@ export const layer = (options?: {
     RunLog,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
+      const schema = yield* DatabaseSchema
+      const s = sql(schema)
       const supervisor = yield* Supervisor
       const host = NodeOs.hostname()
       // what this process holds, and where to say that it was cancelled
@@ -62,7 +66,7 @@ export const layer = (options?: {
         attempt(
           "sweep",
           sql`
-            UPDATE ostinato.run SET status = 'abandoned', finished_at = now(), lease_until = NULL
+            UPDATE ${s}.run SET status = 'abandoned', finished_at = now(), lease_until = NULL
             WHERE status IN ('running', 'waiting')
               AND (lease_until < now() OR ${exclusive}::boolean AND started_at < pg_postmaster_start_time())
               AND NOT id = ANY(${Array.from(open.keys())}::uuid[])`
@@ -76,7 +80,7 @@ export const layer = (options?: {
         open.size === 0 ? Effect.void : attempt(
           "renew leases",
           sql<{ id: string; cancellation: unknown }>`
-            UPDATE ostinato.run SET lease_until = ${until}
+            UPDATE ${s}.run SET lease_until = ${until}
             WHERE status IN ('running', 'waiting') AND id = ANY(${Array.from(open.keys())}::uuid[])
             RETURNING id::text, cancellation`.pipe(
             Effect.map((rows) => rows.filter((row) => row.cancellation !== null)),
@@ -94,7 +98,7 @@ export const layer = (options?: {
         Effect.forever,
         Effect.withTracerEnabled(false)
       )
-      const retention = attempt("prune", RunRetention.prune(sql, options?.retention ?? {})).pipe(
+      const retention = attempt("prune", RunRetention.prune(sql, schema, options?.retention ?? {})).pipe(
         Effect.delay("1 minute"),
         Effect.forever,
         Effect.withTracerEnabled(false)
@@ -112,7 +116,7 @@ export const layer = (options?: {
               const trigger = yield* RunTable.encodeTrigger(run.trigger)
               const cancelled = yield* Deferred.make<Cancellation>()
               yield* sql`
-                INSERT INTO ostinato.run (id, task, trigger, tenant, actor, executor, payload, status, host, pid, trace_id,
+                INSERT INTO ${s}.run (id, task, trigger, tenant, actor, executor, payload, status, host, pid, trace_id,
                   lease_until)
                 VALUES (${run.id}::uuid, ${run.task}, ${sql.json(trigger)}, ${text(run.origin.tenant)},
                   ${text(run.origin.actor)}, ${run.executor}, ${json(run.payload)}, ${run.status}, ${host},
@@ -124,7 +128,7 @@ export const layer = (options?: {
         started: (id) =>
           attempt(
             "start run",
-            sql`UPDATE ostinato.run SET status = 'running' WHERE id = ${id}::uuid AND status = 'waiting'`
+            sql`UPDATE ${s}.run SET status = 'running' WHERE id = ${id}::uuid AND status = 'waiting'`
           ),
         end: (id, { details, ...end }) =>
           attempt(
@@ -135,12 +139,12 @@ export const layer = (options?: {
               const kept = yield* RunTable.encodeDetails(details)
               const rows = yield* sql`
                 WITH ended AS (
-                  UPDATE ostinato.run SET status = ${end.status}, attempts = ${end.attempts}, queue_ms = ${end.queueMs},
+                  UPDATE ${s}.run SET status = ${end.status}, attempts = ${end.attempts}, queue_ms = ${end.queueMs},
                     run_ms = ${end.runMs}, output = ${json(end.output)}, failure = ${json(end.failure)},
                     items = ${json(end.items)}, finished_at = now(), lease_until = NULL
                   WHERE id = ${id}::uuid AND status IN ('running', 'waiting') RETURNING id
                 ), details AS (
-                  INSERT INTO ostinato.run_details (run_id, details) SELECT id, ${json(kept)} FROM ended
+                  INSERT INTO ${s}.run_details (run_id, details) SELECT id, ${json(kept)} FROM ended
                 )
                 SELECT 1 FROM ended`
               return rows.length > 0
@@ -150,14 +154,14 @@ export const layer = (options?: {
           RunTable.isRunId(id)
             ? attempt(
               "cancel run",
-              Effect.tap(requestCancel(sql, id, by), (answer) => answer === "requested" ? tell(id, by) : Effect.void)
+              Effect.tap(requestCancel(sql, s, id, by), (answer) => answer === "requested" ? tell(id, by) : Effect.void)
             )
             : Effect.succeed("unknown"),
         get: (id) =>
           RunTable.isRunId(id)
             ? attempt(
               "get run",
-              sql`SELECT ${RunTable.columns(sql)} FROM ostinato.run WHERE id = ${id}::uuid`.pipe(
+              sql`SELECT ${RunTable.columns(sql)} FROM ${s}.run WHERE id = ${id}::uuid`.pipe(
                 Effect.flatMap(RunTable.decodeRuns),
                 Effect.map((runs) => runs[0] ?? null)
               )
@@ -168,7 +172,7 @@ export const layer = (options?: {
             ? attempt(
               "get details of run",
               Effect.flatMap(
-                sql<{ details: unknown }>`SELECT details FROM ostinato.run_details WHERE run_id = ${id}::uuid`,
+                sql<{ details: unknown }>`SELECT details FROM ${s}.run_details WHERE run_id = ${id}::uuid`,
                 ([row]) => row === undefined ? Effect.succeed(null) : RunTable.decodeDetails(row.details)
               )
             )
@@ -181,7 +185,7 @@ export const layer = (options?: {
             "list runs",
             Effect.flatMap(
               sql`
-                SELECT ${RunTable.columns(sql)} FROM ostinato.run
+                SELECT ${RunTable.columns(sql)} FROM ${s}.run
                 WHERE (${task}::text IS NULL OR task = ${task}) AND (${status}::text IS NULL OR status = ${status})
                   AND (${tenant}::text IS NULL OR tenant = ${tenant})
                   AND (${before}::uuid IS NULL OR id < ${before}::uuid)
@@ -195,16 +199,21 @@ export const layer = (options?: {
   )
 
 /** One statement, so that of two who cancel at the same time one is told that the other was first. */
-const requestCancel = (sql: PgClient.PgClient, id: RunId, by: Cancellation): Effect.Effect<CancelAnswer, SqlError> =>
+const requestCancel = (
+  sql: PgClient.PgClient,
+  s: Identifier,
+  id: RunId,
+  by: Cancellation
+): Effect.Effect<CancelAnswer, SqlError> =>
   Effect.map(
     sql<{ answer: CancelAnswer }>`
       WITH asked AS (
-        UPDATE ostinato.run SET cancellation = ${sql.json(StoredText.json(by))}
+        UPDATE ${s}.run SET cancellation = ${sql.json(StoredText.json(by))}
         WHERE id = ${id}::uuid AND status IN ('running', 'waiting') AND cancellation IS NULL RETURNING id
       )
       SELECT CASE WHEN EXISTS (SELECT 1 FROM asked) THEN 'requested'
         WHEN status IN ('running', 'waiting') THEN 'already' ELSE 'ended' END AS answer
-      FROM ostinato.run WHERE id = ${id}::uuid`,
+      FROM ${s}.run WHERE id = ${id}::uuid`,
     ([row]) => row?.answer ?? "unknown"
   )
 

@@ -1,4 +1,5 @@
 export * as Database from "./Database.ts"
+export * as DatabaseSchema from "./DatabaseSchema.ts"
 export * as EmbeddedPostgres from "./EmbeddedPostgres.ts"
 export * as Migration from "./Migration.ts"
 export * as PostgresCheckpointStore from "./PostgresCheckpointStore.ts"

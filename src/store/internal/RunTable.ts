@@ -7,52 +7,52 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { RunDetails, RunId, TaskRun, Trigger } from "../../core/TaskRun.ts"
+import { DatabaseSchema } from "../DatabaseSchema.ts"
 import type { Line } from "../Migration.ts"
 
 export const migrations: Line = {
   name: "store",
-  schema: "ostinato",
   steps: {
-    "0001_run": Effect.flatMap(SqlClient.SqlClient, (sql) =>
-      Effect.andThen(
-        sql`
-          CREATE TABLE ostinato.run (
-            id uuid PRIMARY KEY,
-            task text NOT NULL,
-            trigger jsonb NOT NULL,
-            payload jsonb,
-            status text NOT NULL,
-            attempts int NOT NULL DEFAULT 0,
-            host text NOT NULL,
-            pid int NOT NULL,
-            trace_id text,
-            started_at timestamptz NOT NULL DEFAULT now(),
-            finished_at timestamptz,
-            lease_until timestamptz,
-            queue_ms float8,
-            run_ms float8,
-            output jsonb,
-            failure jsonb
-          )`,
-        Effect.andThen(
-          sql`CREATE INDEX run_task ON ostinato.run (task, id)`,
-          sql`CREATE INDEX run_open ON ostinato.run (lease_until) WHERE status = 'running'`
-        )
-      )),
+    "0001_run": Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const s = sql(yield* DatabaseSchema)
+      yield* sql`
+        CREATE TABLE ${s}.run (
+          id uuid PRIMARY KEY,
+          task text NOT NULL,
+          trigger jsonb NOT NULL,
+          payload jsonb,
+          status text NOT NULL,
+          attempts int NOT NULL DEFAULT 0,
+          host text NOT NULL,
+          pid int NOT NULL,
+          trace_id text,
+          started_at timestamptz NOT NULL DEFAULT now(),
+          finished_at timestamptz,
+          lease_until timestamptz,
+          queue_ms float8,
+          run_ms float8,
+          output jsonb,
+          failure jsonb
+        )`
+      yield* sql`CREATE INDEX run_task ON ${s}.run (task, id)`
+      yield* sql`CREATE INDEX run_open ON ${s}.run (lease_until) WHERE status = 'running'`
+    }),
     "0002_origin_and_details": Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const s = sql(yield* DatabaseSchema)
       yield* sql`
-        ALTER TABLE ostinato.run ADD tenant text, ADD actor text, ADD executor text NOT NULL DEFAULT 'here',
+        ALTER TABLE ${s}.run ADD tenant text, ADD actor text, ADD executor text NOT NULL DEFAULT 'here',
           ADD items jsonb, ADD cancellation jsonb`
-      yield* sql`CREATE INDEX run_waiting ON ostinato.run (lease_until) WHERE status = 'waiting'`
-      yield* sql`CREATE INDEX run_ended ON ostinato.run (finished_at) WHERE finished_at IS NOT NULL`
+      yield* sql`CREATE INDEX run_waiting ON ${s}.run (lease_until) WHERE status = 'waiting'`
+      yield* sql`CREATE INDEX run_ended ON ${s}.run (finished_at) WHERE finished_at IS NOT NULL`
       yield* sql`
-        CREATE TABLE ostinato.run_details (
+        CREATE TABLE ${s}.run_details (
           run_id uuid PRIMARY KEY,
           kept_at timestamptz NOT NULL DEFAULT now(),
           details jsonb NOT NULL
         )`
-      yield* sql`CREATE INDEX run_details_kept ON ostinato.run_details (kept_at)`
+      yield* sql`CREATE INDEX run_details_kept ON ${s}.run_details (kept_at)`
     })
   }
 }

@@ -5,7 +5,6 @@ import * as Layer from "effect/Layer"
 import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
 import { NextRunId } from "ostinato/core/TaskRun"
-import * as Migration from "ostinato/store/Migration"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
@@ -91,38 +90,5 @@ layer(
       assert.include(error.message, "list runs")
       assert.include(error.message, "does not exist")
       yield* sql`ALTER TABLE ostinato.run_away RENAME TO run`
-    }))
-
-  it.effect("applies a line of migrations once, though six nodes start at the same time", () =>
-    Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
-      const line: Migration.Line = {
-        name: "six",
-        schema: "six",
-        steps: { "0001_made": Effect.asVoid(sql`CREATE TABLE six.made (n int)`) }
-      }
-      const applied = yield* Effect.forEach(Array.from({ length: 6 }), () => Migration.run(line), {
-        concurrency: "unbounded"
-      })
-      assert.deepStrictEqual(applied.flat(), ["1_made"])
-      assert.deepStrictEqual(yield* Migration.run(line), [])
-    }))
-
-  it.effect("leaves nothing of a migration that fails, and says which line and why", () =>
-    Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
-      const error = yield* Effect.flip(Migration.run({
-        name: "broken",
-        schema: "broken",
-        steps: {
-          "0001_good": Effect.asVoid(sql`CREATE TABLE broken.good (n int)`),
-          "0002_bad": Effect.asVoid(sql`CREATE TABEL broken.bad (n int)`)
-        }
-      }))
-      assert.strictEqual(error._tag, "MigrationFailed")
-      assert.include(error.message, "broken")
-      assert.include(error.message, "syntax error")
-      const left = yield* sql`SELECT 1 FROM pg_tables WHERE schemaname = 'broken' AND tablename = 'good'`
-      assert.strictEqual(left.length, 0)
     }))
 })

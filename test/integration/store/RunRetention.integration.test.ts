@@ -38,7 +38,7 @@ const left = Effect.gen(function*() {
 const pruned = (hours: number, retention: Retention) =>
   Effect.gen(function*() {
     yield* history(hours)
-    yield* prune(yield* PgClient.PgClient, retention)
+    yield* prune(yield* PgClient.PgClient, "ostinato", retention)
     return yield* left
   })
 
