@@ -37,6 +37,8 @@ export interface Finished {
 export interface Suite {
   /** Packages of `scripts/bench/package.json` that it needs. */
   readonly peers: ReadonlyArray<string>
+  /** `--check` measures at full size: less says nothing about its promises. Defaults to false. */
+  readonly isCheckedWhole?: boolean
   readonly run: (options: Options) => Promise<Finished>
 }
 
@@ -72,6 +74,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   },
   pool: {
     peers: ["fastq", "p-limit"],
+    isCheckedWhole: true,
     run: async (options) => {
       const results = await runPool(options)
       const promises = { ...results, targets: poolTargets(results) }
