@@ -192,7 +192,7 @@ const figuresOf = (engine: Engine): Figures => {
     free: capacity - running,
     waiting: line.size,
     blocked: engine.waitingForRoom,
-    outside: engine.outsiders,
+    outside: engine.outsiders.size,
     ...counts
   }
 }
