@@ -164,6 +164,10 @@ describe("Dispatch.pool", () => {
     Effect.gen(function*() {
       const spans: Parameters<typeof traced>[0] = []
       const Query = Task.fn("pool.query", { success: Schema.String }, () => Effect.map(Db, (db) => db))
+      const without = yield* pools()
+      // @ts-expect-error -- this pool has no Db
+      // @effect-diagnostics-next-line missingEffectContext:off
+      assert.isFunction(() => Dispatch.pool(without)(Query, {}, trigger))
       const seen = yield* Effect.gen(function*() {
         const pool = yield* Effect.provideService(TaskPool.make<Db>({ name: "io", capacity: "io" }), Db, "the pool's")
         const run = yield* Dispatch.pool(pool)(Query, {}, trigger)
