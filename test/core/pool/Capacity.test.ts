@@ -98,7 +98,7 @@ describe("the slots of a TaskPool", () => {
       assert.deepStrictEqual(Array.from(runs.values()), Array(100).fill(1))
     }))
 
-  it.live("S0.33 S3.19 synchronous work gives way: the event loop turns, and figures answer, before the line is empty", () =>
+  it.effect("S0.33 S3.19 synchronous work gives way: the event loop turns, and figures answer, before the line is empty", () =>
     Effect.gen(function*() {
       const pool = yield* TaskPool.make({ name: "busy", capacity: 2, maxWaiting: 0 })
       const handles = yield* Effect.forEach(Array(20_000), () => pool.submit(() => {}))

@@ -22,7 +22,7 @@ describe("a process whose pool has work", () => {
       })
       assert.match(
         output,
-        /ready[^]*pool stopping was shut down: 20 completed, 0 interrupted, 0 abandoned[^]*completed 20/
+        /ready[^]*pool stopping was shut down: \d+ completed, 0 interrupted, 0 abandoned[^]*completed 20/
       )
     }))
 })
