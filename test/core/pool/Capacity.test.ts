@@ -101,7 +101,7 @@ describe("the slots of a TaskPool", () => {
   it.effect("S0.33 S3.19 synchronous work gives way: the event loop turns, and figures answer, before the line is empty", () =>
     Effect.gen(function*() {
       const pool = yield* TaskPool.make({ name: "busy", capacity: 2, maxWaiting: 0 })
-      const handles = yield* Effect.forEach(Array(20_000), () => pool.submit(() => {}))
+      const handles = Array.from({ length: 20_000 }, () => Result.getOrThrow(pool.trySubmit(() => {})))
       const { completed, waiting } = yield* Effect.callback<TaskPool.Figures>((resume) => {
         setImmediate(() => resume(pool.figures))
       })
