@@ -106,6 +106,25 @@ describe("the ends of submissions", () => {
       assert.strictEqual(begun, 1)
     }))
 
+  it.effect("work that cancels itself in its first step is interrupted at its next one", () =>
+    Effect.gen(function*() {
+      const pool = yield* make
+      const steps: Array<string> = []
+      const handle: TaskPool.Handle<void, never> = yield* pool.submit(
+        Effect.suspend(() => {
+          steps.push("first")
+          return Effect.forkDetach(Effect.suspend(() => handle.cancel), { startImmediately: true })
+        }).pipe(
+          Effect.andThen(Effect.yieldNow),
+          Effect.andThen(Effect.sync(() => void steps.push("second")))
+        )
+      )
+      yield* turn
+      assert.strictEqual(yield* handle.status, "interrupted")
+      assert.deepStrictEqual(steps, ["first"])
+      assert.deepInclude(yield* pool.figures, { running: 0, interrupted: 1 })
+    }))
+
   it.effect("work that does not stop is abandoned after its grace, and its slot is free again", () =>
     Effect.gen(function*() {
       const pool = yield* TaskPool.make({ name: "ending", capacity: 1, grace: "2 seconds", drain: 0 })

@@ -317,8 +317,8 @@ export class Engine {
       this.ended(submission, exit)
       this.pump()
     })
-    // the place may have changed while the fiber ran
-    if ((submission.place as string) === "stopping") return fiber.interruptUnsafe()
+    // it may have been asked to stop by its own first steps
+    if (this.stopping.has(submission)) return fiber.interruptUnsafe()
     const { softTimeout, timeout } = settings
     const first = softTimeout === -1 || (timeout !== -1 && timeout <= softTimeout) ? timeout : softTimeout
     if (first !== -1) this.lookAt(submission, now + first)
