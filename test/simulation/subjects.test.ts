@@ -37,11 +37,11 @@ describe("simulation", () => {
   simulated(
     "D.6 G11 every tick makes at most one run and none is lost, whatever crashes and whatever a store answers",
     ticksHold(),
-    40
+    20
   )
   simulated(
     "D.6 S0.6 no two runs of a schedule are at work at once on two nodes, however long they take",
     overlapHolds(),
-    20
+    12
   )
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import { SeededScheduler } from "ostinato/testing"
 
@@ -19,7 +20,7 @@ const order = (seed: number, options?: SeededScheduler.Options) => {
     yield* Fiber.join(fiber)
     return seen.join("")
   })
-  return program.pipe(Effect.provide(TestClock.layer()), Effect.provide(SeededScheduler.layer(seed, options)))
+  return Effect.provide(program, Layer.provideMerge(TestClock.layer(), SeededScheduler.layer(seed, options)))
 }
 
 describe("SeededScheduler", () => {

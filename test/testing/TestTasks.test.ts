@@ -114,7 +114,7 @@ describe("TestTasks", () => {
     Effect.gen(function*() {
       let crashes = 0
       let retries = 0
-      for (let seed = 1; seed <= 8; seed++) {
+      for (let seed = 1; seed <= 4; seed++) {
         const { exit, trace } = yield* Simulation.replay(thirtyDays, seed)
         const { attempts, outcomes, runs, ticks } = yield* exit
         assert.deepStrictEqual(ticks, Array.from({ length: 30 }, (_, n) => n + 1), `seed ${seed}`)
@@ -124,7 +124,7 @@ describe("TestTasks", () => {
         crashes += trace.filter((line) => line.endsWith("crashed")).length
         retries += runs.filter((run) => run.attempts > 1).length
       }
-      assert.isAbove(crashes, 8)
-      assert.isAbove(retries, 8)
+      assert.isAbove(crashes, 4)
+      assert.isAbove(retries, 4)
     }))
 })

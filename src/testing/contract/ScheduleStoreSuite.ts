@@ -1,14 +1,16 @@
-/** What every driver of the schedule store promises. */
+/**
+ * What every driver of the schedule store promises, as tests: run it against a driver of your own. Needs `@effect/vitest`.
+ */
 import { assert, layer as withLayer } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { NextRunId } from "ostinato/core/TaskRun"
-import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
-import { type Advance, type Definition, ScheduleStore, type Situation } from "ostinato/schedule/ScheduleStore"
-import * as Timetable from "ostinato/schedule/Timetable"
+import { NextRunId } from "../../core/TaskRun.ts"
+import * as SchedulePolicy from "../../schedule/SchedulePolicy.ts"
+import { type Advance, type Definition, ScheduleStore, type Situation } from "../../schedule/ScheduleStore.ts"
+import * as Timetable from "../../schedule/Timetable.ts"
 
 const hourly = Timetable.every("1 hour")
 
@@ -79,6 +81,11 @@ const unfinished = (name: string) =>
     return seen
   })
 
+/**
+ * Adds the tests of one driver to the file that calls this. They run by the real clock, and expect a store of their own.
+ *
+ * @category suites
+ */
 export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleStore, unknown>) =>
   withLayer(layer, { excludeTestServices: true })(`ScheduleStore on ${driver}`, (it) => {
     const fact = <E>(name: string, test: Effect.Effect<void, E, ScheduleStore>) => it.effect(name, () => test)
