@@ -20,7 +20,7 @@ const look = (url: string) =>
     runs: Effect.map(ServiceProcess.getJson(`${url}/api/v1/runs`, Runs), ({ items }) => items),
     nextTicks: Effect.map(
       ServiceProcess.getJson(`${url}/api/v1/schedules`, Schedules),
-      ({ items }) => items.map(({ name, nextTick }) => [name, DateTime.formatIso(nextTick)])
+      ({ items }) => items.map(({ name, nextTick }) => [name, nextTick === null ? null : DateTime.formatIso(nextTick)])
     ),
     figures: Effect.map(
       ServiceProcess.getJson(`${url}/api/v1/insights/repositories`, Repositories),
