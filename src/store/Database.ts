@@ -44,7 +44,10 @@ import * as Tx from "./Tx.ts"
  * @category models
  */
 export interface DatabaseOptions {
-  /** A `postgres://` URL, also with a socket folder as host. Defaults to the embedded server. */
+  /**
+   * A `postgres://` URL, also with a socket folder as host, and with `sslmode` and `sslrootcert` as libpq has them. Defaults
+   * to the embedded server.
+   */
   readonly url?: Redacted.Redacted | undefined
   /** Data directory of the embedded server; not touched when `url` is given. */
   readonly directory: string
@@ -213,9 +216,11 @@ const adopt = Effect.fn("Database.adopt")(
   function*(options: Pick<DatabaseOptions, "controlConnections" | "node" | "schema">) {
     const { config } = yield* PgClient.PgClient
     const { database = "", host = "localhost", port = 5432, username = "" } = config
+    // names and JSON of the house are read as they were written
+    const { transformJson: _json, transformQueryNames: _query, transformResultNames: _result, ...settings } = config
     const url = config.url ?? Redacted.make(`postgres://${encodeURIComponent(username)}@${host}:${port}/${database}`)
     const server: Server = { kind: "url", exclusive: false, url, awaitExit: Effect.never }
-    return yield* furnish({ ...options, directory: "" }, config, Target.read(url), server)
+    return yield* furnish({ ...options, directory: "" }, settings, Target.read(url), server)
   }
 )
 

@@ -53,7 +53,8 @@ export const layer = (options?: {
   Layer.effect(
     CheckpointStore,
     Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
+      // a value is given back as it was saved, whatever names the application's client transforms
+      const sql = (yield* PgClient.PgClient).withoutTransforms()
       const s = sql(yield* DatabaseSchema)
       const control = yield* ControlSql
       const supervisor = yield* Supervisor

@@ -11,6 +11,7 @@ import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Text from "effect/String"
 import { CheckpointStore } from "ostinato/core/CheckpointStore"
 import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
@@ -33,6 +34,9 @@ const application = (node: string) =>
       )
     )
   })
+
+/** Names as many applications like them: snake_case in the database, camelCase in the program. */
+const camel = { transformResultNames: Text.snakeToCamel, transformQueryNames: Text.camelToSnake }
 
 /** Fills the pool of user code with open transactions, and puts 100 queries behind them. */
 const congested = Effect.fnUntraced(function*(sql: SqlClient.SqlClient) {
@@ -138,15 +142,16 @@ layer(TestDatabase.layer(PostgresRunLog.migrations, PostgresCheckpointStore.migr
       const services = yield* Layer.build(
         Layer.merge(PostgresCheckpointStore.layer(), PostgresRunLog.layer()).pipe(
           Layer.provideMerge(Layer.merge(Database.layerClient({ node: "host" }), Supervisor.layer)),
-          Layer.provideMerge(PgClient.layer({ url, applicationName: "shop", maxConnections: 1 }))
+          Layer.provideMerge(PgClient.layer({ url, applicationName: "shop", maxConnections: 1, ...camel }))
         )
       )
       const shop = Context.get(services, PgClient.PgClient)
       const checkpoints = Context.get(services, CheckpointStore)
       yield* Effect.exit(shop.withTransaction(Effect.andThen(checkpoints.save("order", 1), Effect.fail("rolled back"))))
       assert.isTrue(Option.isNone(yield* checkpoints.load("order")))
-      yield* shop.withTransaction(checkpoints.save("order", 2))
-      assert.deepStrictEqual(yield* checkpoints.load("order"), Option.some(2))
+      const order = { order_id: 2, itemCount: { per_box: 3 } }
+      yield* shop.withTransaction(checkpoints.save("order", order))
+      assert.deepStrictEqual(yield* checkpoints.load("order"), Option.some(order))
       assert.deepStrictEqual(yield* Context.get(services, RunLog).list({}), [])
       const names = yield* outside<{ name: string }>`
         SELECT DISTINCT application_name AS name FROM pg_stat_activity
