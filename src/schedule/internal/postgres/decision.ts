@@ -29,7 +29,7 @@ export const schedules = (sql: Sql, s: Identifier, name: string | null = null) =
         coalesce(t.waiting, 0)::int AS waiting
       FROM ${s}.schedule s LEFT JOIN (
         SELECT schedule, count(*) FILTER (WHERE lease_until > now()) AS open,
-          count(*) FILTER (WHERE lease_until IS NULL) AS waiting
+          count(*) FILTER (WHERE lease_until IS NULL OR lease_until <= now()) AS waiting
         FROM ${s}.tick WHERE finished_at IS NULL GROUP BY schedule
       ) t ON t.schedule = s.name
       WHERE ${name}::text IS NULL OR s.name = ${name} ORDER BY s.name COLLATE "C"`,
