@@ -10,7 +10,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Redacted from "effect/Redacted"
-import * as Schedule from "effect/Schedule"
+import * as EffectSchedule from "effect/Schedule"
 import { Dispatch, RunLog, Supervisor, Task } from "ostinato"
 import * as Decide from "ostinato/schedule/Decide"
 import * as PeriodicTask from "ostinato/schedule/PeriodicTask"
@@ -70,7 +70,7 @@ const node = Effect.fnUntraced(function*(
 })
 
 const until = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (seen: A) => boolean) =>
-  Effect.repeat(look, { until: isSo, schedule: Schedule.spaced("20 millis") })
+  Effect.repeat(look, { until: isSo, schedule: EffectSchedule.spaced("20 millis") })
 
 const outcomes = (store: ScheduleStore["Service"], name: string) =>
   Effect.map(store.ticks(name, 500), (ticks) => ticks.map((tick) => tick.outcome).reverse())
@@ -169,6 +169,37 @@ layer(
       yield* sql`UPDATE ostinato.tick SET lease_until = now() WHERE schedule = 'rescued'`
       yield* Deferred.await(ran)
       yield* until(outcomes(one.store, "rescued"), ([only]) => only === "completed")
+    })))
+
+  it.effect("D.1 an Effect Schedule goes on after a restart where it was, and ends where it ends", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      let runs = 0
+      const fresh = () => ({
+        work: Effect.sync(() => void (runs += 1)),
+        timetable: Timetable.fromSchedule(
+          EffectSchedule.exponential("20 millis").pipe(EffectSchedule.jittered, EffectSchedule.upTo({ times: 5 })),
+          { name: "slower", seed: "1" }
+        )
+      })
+      const ended = sql<
+        { phase: string }
+      >`SELECT progress ->> 'phase' AS phase FROM ostinato.schedule WHERE name = 'steps'`
+      for (const upTo of [1, 3]) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const one = yield* node("steps", fresh())
+          yield* until(
+            outcomes(one.store, "steps"),
+            (seen) => seen.filter((outcome) => outcome === "completed").length >= upTo
+          )
+        }))
+      }
+      const one = yield* node("steps", fresh())
+      yield* until(ended, ([row]) => row?.phase === "ended")
+      // once, and five times again
+      assert.strictEqual((yield* one.store.ticks("steps", 10)).length, 6)
+      assert.isAtLeast(runs, 4)
+      assert.deepStrictEqual(yield* one.upcoming("steps", 1), [])
     })))
 
   it.effect("S0.9 replace stops the earlier run on whichever node it is, and then runs", () =>
