@@ -165,8 +165,11 @@ export const make = (rules: Rules): Crew => {
   }
 
   const drop = (seat: Seat.Seat, job: Seat.Job) => {
-    const unsent = seat.outbox.indexOf(job)
-    if (unsent >= 0) seat.outbox = seat.outbox.filter((other) => other !== job)
+    seat.outbox = seat.outbox.filter((other) => other !== job)
+    forget(seat, job)
+  }
+
+  const forget = (seat: Seat.Seat, job: Seat.Job) => {
     Seat.release(seat, job)
     seatOf.delete(job)
     if (seat.jobs.size === 0) seat.killAt = Number.POSITIVE_INFINITY
@@ -208,7 +211,7 @@ export const make = (rules: Rules): Crew => {
     kind.meanMs = Number.isFinite(kind.meanMs) ? kind.meanMs * 0.8 + runMs * 0.2 : runMs
     seat.killAt = Number.POSITIVE_INFINITY
     seat.since = at
-    drop(seat, job)
+    forget(seat, job)
     settle(job, job.stopping === "timeout" ? { kind: "timeout" } : { kind: "reply", reply, host: seat.host.id })
   }
 
