@@ -134,6 +134,20 @@ describe("a thread that is lost", () => {
       for (const { buffer } of gates) assert.strictEqual(new Int32Array(buffer)[0], 1)
     })))
 
+  it.live("S3.23 a thread that an earlier task left in a loop is replaced, and the task that it did not begin runs on the next", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const pool = yield* ThreadPool.make({ capacity: 1 })
+      const before = yield* pool.run(tasks.Where, {})
+      const gate = tasks.makeGate()
+      yield* pool.run(tasks.Leave, { gate: gate.buffer })
+      yield* Effect.promise(() => gate.begun(1))
+      const next = yield* Effect.forkChild(pool.run(tasks.Where, {}, { timeout: "1 hour" }), { startImmediately: true })
+      // it is sent in this turn
+      yield* Effect.promise(() => new Promise<void>((resolve) => void setImmediate(resolve)))
+      yield* TestClock.adjust("1 hour")
+      assert.notStrictEqual((yield* Fiber.join(next)).threadId, before.threadId)
+    })).pipe(Effect.provide(TestClock.layer())))
+
   it.live("S2.16 a thread without work ends after the idle time, and the next task has a new one", () =>
     Effect.scoped(Effect.gen(function*() {
       const pool = yield* ThreadPool.make({ capacity: 2 })

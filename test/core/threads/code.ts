@@ -52,6 +52,14 @@ export const fickle: ThreadTask.Code<typeof tasks.Fickle> = ({ gate, isEndless }
   return 1
 }
 
+/** Ends, and leaves its thread in a loop. */
+export const leave: ThreadTask.Code<typeof tasks.Leave> = ({ gate }) => {
+  setTimeout(() => {
+    begin(gate)
+    for (;;);
+  })
+}
+
 /** Waits with its event loop free, and says what it was told. */
 export const listen: ThreadTask.Code<typeof tasks.Listen> = ({ gate }, { signal }) => {
   const cells = begin(gate)
