@@ -11,7 +11,10 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { Attempt, Task, TaskError, ThreadError, ThreadPool, ThreadTask } from "ostinato"
+import { onTestFailed } from "vitest"
 import * as tasks from "./tasks.ts"
 
 const logged = () => {
@@ -162,6 +165,22 @@ describe("a thread that is lost", () => {
       assert.strictEqual(yield* threads, 0)
       assert.notStrictEqual((yield* pool.run(tasks.Where, {})).threadId, first.threadId)
     })).pipe(Effect.provide(TestClock.layer())))
+})
+
+describe("a process whose parent is killed", () => {
+  it("S3.2 ends as well, also in a loop that never ends", async () => {
+    const parent = spawn(process.execPath, [
+      "--conditions=ostinato:source",
+      fileURLToPath(new URL("./parent.ts", import.meta.url))
+    ], { stdio: ["ignore", "pipe", "inherit"] })
+    const said = await new Promise<string>((resolve) => parent.stdout.once("data", (data) => resolve(String(data))))
+    const child = Number(/^spinning (\d+)/.exec(said)?.[1])
+    onTestFailed(() => void process.kill(child, "SIGKILL"))
+    assert.isAbove(child, 0)
+    parent.kill("SIGKILL")
+    // the pipe closes with the last process that holds it
+    await new Promise((resolve) => parent.stdout.once("close", resolve))
+  })
 })
 
 describe("a task that is interrupted", () => {
