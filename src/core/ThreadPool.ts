@@ -170,7 +170,7 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
       for (const detail of ends.splice(0)) yield* Effect.logError(`a thread of pool ${name} ended: ${detail}`)
       wakeAt = crew.tick()
       yield* Number.isFinite(wakeAt)
-        ? Effect.timeoutOption(Queue.take(woken), Math.max(1, wakeAt - now()))
+        ? Effect.timeoutOption(Queue.take(woken), Math.min(Math.max(1, wakeAt - now()), longestSleep))
         : Queue.take(woken)
     })
     yield* Effect.addFinalizer(() =>
@@ -274,6 +274,9 @@ export const handler = <P extends Travelling, S extends Travelling, E extends Tr
   options?: RunOptions
 ): (payload: P["Type"]) => Effect.Effect<S["Type"], E["Type"] | ThreadError, ThreadPool> =>
 (payload) => Effect.flatMap(ThreadPool, (pool) => pool.run(task, payload, options))
+
+// an hour, below what a timer can count
+const longestSleep = 3_600_000
 
 interface Known<S, E> {
   readonly encode: (payload: unknown) => Effect.Effect<unknown, Schema.SchemaError>

@@ -1,5 +1,6 @@
 /** What the tests run on threads. A gate is shared memory: cell 0 counts those that have begun, cell 1 lets them end. */
 import { createHash } from "node:crypto"
+import { writeSync } from "node:fs"
 import { isMainThread, threadId } from "node:worker_threads"
 import type { ThreadTask } from "ostinato"
 import type * as tasks from "./tasks.ts"
@@ -50,6 +51,20 @@ export const fickle: ThreadTask.Code<typeof tasks.Fickle> = ({ gate, isEndless }
   begin(gate)
   if (isEndless) { for (;;); }
   return 1
+}
+
+/** Says which process it is, and never ends. */
+export const announce: ThreadTask.Code<typeof tasks.Announce> = () => {
+  writeSync(1, `spinning ${process.pid}\n`)
+  for (;;);
+}
+
+/** Ends, and leaves its thread in a loop. */
+export const leave: ThreadTask.Code<typeof tasks.Leave> = ({ gate }) => {
+  setTimeout(() => {
+    begin(gate)
+    for (;;);
+  })
 }
 
 /** Waits with its event loop free, and says what it was told. */

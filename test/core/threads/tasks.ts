@@ -51,6 +51,8 @@ export const Fickle = ThreadTask.make("test.fickle", {
   payload: { gate, isEndless: Schema.Boolean },
   success: Schema.Int
 })
+export const Announce = ThreadTask.make("test.announce", { module, export: "announce" })
+export const Leave = ThreadTask.make("test.leave", { module, export: "leave", payload: { gate } })
 export const Forever = ThreadTask.make("test.forever", { module, export: "forever" })
 export const Listen = ThreadTask.make("test.listen", { module, export: "listen", payload: { gate } })
 export const Look = ThreadTask.make("test.look", { module, export: "look", payload: { gate } })
