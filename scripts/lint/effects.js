@@ -137,7 +137,8 @@ export const noClockBypass = rule("no-clock-bypass", isRoom, (report) => {
 
 /** What hands its failure back as a value, beside everything in the module `Result` itself. */
 const returnsResult = (object, name) =>
-  object === "Result" || name === "trySubmit" || (object === "Timetable" && name === "parse") ||
+  object === "Result" || name === "trySubmit" ||
+  (object === "Timetable" && /^(parse|parseInterval|cron)$/.test(name)) ||
   (object === "Cron" && name === "parse") || (object === "Effect" && name === "result") ||
   /^(de|en)code\w*Result$/.test(name)
 

@@ -3,7 +3,7 @@
  *
  * The names are part of the interface: dashboards and alerts rely on them.
  */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"

@@ -7,18 +7,21 @@
  *                                     +--thread ended--> WorkerCrashed | WorkerOutOfMemory
  *
  * A thread runs one task at a time. A task that does not stop when it is asked to is ended with its thread, whatever it
- * does, and whoever waits hears of it when it has ended. A thread that is lost loses only the task that ran on it; a new
- * one takes its place. Tasks that are so short that sending them costs more than running them are sent several at a time.
- * Nothing outlives the scope of the pool.
+ * does, and whoever waits hears of it when it has ended. A thread that is lost loses the task that ran on it, and a new
+ * one takes its place. Tasks below 0.1 ms, which cost less than a message, are sent and answered several at a time: where
+ * one of those has to be killed, those that ended within the half millisecond before may be lost with it. No task is ever
+ * run twice, and nothing outlives the scope of the pool.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
 import * as Transferable from "effect/workers/Transferable"
 import { availableParallelism } from "node:os"
 import type { ResourceLimits } from "node:worker_threads"
@@ -27,7 +30,7 @@ import * as Gauges from "./internal/thread/gauges.ts"
 import * as Host from "./internal/thread/host.ts"
 import { type Reader, reader } from "./internal/thread/outcome.ts"
 import { stuckIn } from "./internal/thread/protocol.ts"
-import type { Cost, Job, Outcome } from "./internal/thread/seat.ts"
+import type { Job, Kind, Outcome } from "./internal/thread/seat.ts"
 import { PayloadInvalid } from "./TaskError.ts"
 import { NotTransferable, type ThreadError } from "./ThreadError.ts"
 import { isThreadTask, type ThreadTask, type Travelling } from "./ThreadTask.ts"
@@ -103,6 +106,25 @@ export const Cores: Context.Reference<number> = Context.Reference("ostinato/core
  * Makes a pool that ends with its scope.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { ThreadPool, ThreadTask } from "ostinato"
+ *
+ * const Sum = ThreadTask.make("docs.sum", {
+ *   module: new URL("data:text/javascript,export const sum = ({ to }) => to * (to + 1) / 2"),
+ *   export: "sum",
+ *   payload: { to: Schema.Int },
+ *   success: Schema.Int
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pool = yield* ThreadPool.make({ name: "numbers", capacity: "auto" })
+ *   return yield* pool.run(Sum, { to: 100 }, { timeout: "5 seconds" })
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 5050
+ * ```
  */
 export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"], never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -157,12 +179,24 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
         orElse: () => Effect.logError(`threads of pool ${name} did not end when they were killed: they are abandoned`)
       })
     )
-    yield* Effect.forkScoped(Effect.forever(watch))
+    yield* watch.pipe(
+      Effect.catchCause((cause) =>
+        Effect.andThen(Effect.logError(`the watch over pool ${name} failed`, cause), Effect.sleep("1 second"))
+      ),
+      Effect.forever,
+      Effect.forkScoped
+    )
     if (options.prewarm === true) {
       yield* Effect.callback<void>((resume) => crew.prewarm(() => resume(Effect.void)))
     }
     gauges.show(crew.status())
 
+    const kinds = new Map<string, Kind>()
+    const kindOf = (code: string): Kind => {
+      const kind = kinds.get(code) ?? { index: kinds.size, code, meanMs: Number.POSITIVE_INFINITY }
+      kinds.set(code, kind)
+      return kind
+    }
     const known = new WeakMap<object, object>()
     const knownOf = <P extends Travelling, S extends Travelling, E extends Travelling>(task: ThreadTask<P, S, E>) => {
       const found = known.get(task)
@@ -171,49 +205,51 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
       const made: Known<S["Type"], E["Type"]> = {
         encode: Schema.encodeUnknownEffect(task.payload),
         reader: reader(task),
-        cost: { meanMs: Number.POSITIVE_INFINITY }
+        kind: kindOf(`${task.module}#${task.export}`)
       }
       known.set(task, made)
       return made
     }
 
-    const run: ThreadPool["Service"]["run"] = (task, payload, { priority = 0, timeout, transfer = [] } = {}) =>
+    const attributes = { "ostinato.pool": name }
+    const run = <P extends Travelling, S extends Travelling, E extends Travelling>(
+      task: ThreadTask<P, S, E>,
+      payload: P["Type"],
+      { priority = 0, timeout, transfer = [] }: RunOptions = {}
+    ): Effect.Effect<S["Type"], E["Type"] | ThreadError> =>
       Effect.suspend(() => {
         if (!isThreadTask(task)) return Effect.fail(notATask(task))
-        const { cost, encode, reader } = knownOf(task)
-        const collector = Transferable.makeCollectorUnsafe()
-        return Effect.useSpan(
-          `thread ${task.name}`,
-          { attributes: { "ostinato.pool": name } },
-          (span) =>
-            Effect.flatMap(
-              Effect.mapError(
-                Effect.provideService(encode(payload), Transferable.Collector, collector),
-                (error) => unfit(task.name, payload, error.message)
-              ),
-              (encoded) =>
-                Effect.callback((resume) => {
-                  const job: Job = {
-                    module: task.module,
-                    name: task.export,
-                    payload: encoded,
-                    transfer: [...transfer, ...collector.readUnsafe() as ReadonlyArray<ArrayBuffer>],
-                    limitMs: timeout === undefined ? limitMs : millis(timeout),
-                    cost,
-                    settle: (outcome: Outcome) => {
-                      if (outcome.kind === "reply") span.attribute("threadId", outcome.host)
-                      resume(reader.read(name, job, outcome))
-                    },
-                    id: 0,
-                    slot: 0,
-                    expectedMs: 0,
-                    stopping: undefined
-                  }
-                  crew.submit(job, priority)
-                  return Effect.callback<void>((stopped) => crew.cancel(job, () => stopped(Effect.void)))
-                })
-            )
-        )
+        const { encode, kind, reader } = knownOf(task)
+        const call = (encoded: unknown, moved: ReadonlyArray<ArrayBuffer>, span: Tracer.Span) =>
+          Effect.callback<S["Type"], E["Type"] | ThreadError>((resume) => {
+            const job: Job = {
+              payload: encoded,
+              transfer: moved,
+              limitMs: timeout === undefined ? limitMs : millis(timeout),
+              kind,
+              settle: (outcome: Outcome) => {
+                if (outcome.kind === "reply") span.attribute("threadId", outcome.host)
+                resume(reader.read(name, job, outcome))
+              },
+              id: 0,
+              slot: 0,
+              expectedMs: 0,
+              stopping: undefined
+            }
+            crew.submit(job, priority)
+            return Effect.callback<void>((stopped) => crew.cancel(job, () => stopped(Effect.void)))
+          })
+        return Effect.useSpan(`thread ${task.name}`, { attributes }, (span) => {
+          const encoding = encode(payload)
+          // most Schemas answer at once
+          if (Exit.isExit(encoding) && Exit.isSuccess(encoding)) return call(encoding.value, transfer, span)
+          const collector = Transferable.makeCollectorUnsafe()
+          return encoding.pipe(
+            Effect.provideService(Transferable.Collector, collector),
+            Effect.mapError((error) => unfit(task.name, payload, error.message)),
+            Effect.flatMap((encoded) => call(encoded, [...transfer, ...moving(collector)], span))
+          )
+        })
       })
 
     return {
@@ -242,8 +278,11 @@ export const handler = <P extends Travelling, S extends Travelling, E extends Tr
 interface Known<S, E> {
   readonly encode: (payload: unknown) => Effect.Effect<unknown, Schema.SchemaError>
   readonly reader: Reader<S, E>
-  readonly cost: Cost
+  readonly kind: Kind
 }
+
+// whatever can move is taken as it is by postMessage, whose types know of buffers
+const moving = (collector: Transferable.Collector["Service"]) => collector.readUnsafe() as ReadonlyArray<ArrayBuffer>
 
 const notATask = (value: unknown) => {
   const stuck = stuckIn(value, "task") ?? { path: "task", value: "no ThreadTask" }

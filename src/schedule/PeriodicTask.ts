@@ -1,29 +1,16 @@
 /**
- * A task that a timetable starts.
+ * A task that a timetable starts, and tasks for which timetables may be made while the application runs.
  */
-import type * as DateTime from "effect/DateTime"
-import type * as Effect from "effect/Effect"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import type { Dispatch, RunRef } from "../core/Dispatch.ts"
-import type { Any } from "../core/Task.ts"
+import { type Any, decodePayload } from "../core/Task.ts"
+import type { PayloadInvalid } from "../core/TaskError.ts"
 import type { Trigger } from "../core/TaskRun.ts"
-import type { Advance, Schedule } from "./ScheduleStore.ts"
-import { due, type Timetable } from "./Timetable.ts"
+import type { Missed, Overlap, SchedulePolicy } from "./SchedulePolicy.ts"
+import type { Timetable } from "./Timetable.ts"
 
-/**
- * What happens to a tick that is due while earlier work of the schedule has not ended: `skip` records it as skipped,
- * `{ allow: n }` lets up to `n` run at once.
- *
- * @category models
- */
-export type Overlap = "skip" | { readonly allow: number }
-
-/**
- * What happens to ticks that were missed, while no process ran for instance: `last` fires one for all of them, `skip`
- * none, `{ all: n }` each of the newest `n`, oldest first and no more at once than the overlap policy allows.
- *
- * @category models
- */
-export type Missed = "last" | "skip" | { readonly all: number }
+export type { Missed, Overlap } from "./SchedulePolicy.ts"
 
 /**
  * @category models
@@ -33,8 +20,7 @@ export interface PeriodicTask<out R> {
   readonly task: string
   readonly timetable: Timetable
   readonly runOnStart: boolean
-  readonly overlap: Overlap
-  readonly missed: Missed
+  readonly policy: SchedulePolicy
   readonly dispatch: (trigger: Trigger) => Effect.Effect<RunRef<unknown, unknown>, unknown, R>
 }
 
@@ -55,7 +41,7 @@ export interface PeriodicTask<out R> {
  *   dispatch: Dispatch.here
  * })
  *
- * Nightly.missed // => "last"
+ * Nightly.policy // => { overlap: "skip", missed: "last", jitterMs: 0 }
  * ```
  */
 export const make = <T extends Any, E, R>(name: string, options: {
@@ -70,37 +56,52 @@ export const make = <T extends Any, E, R>(name: string, options: {
   readonly overlap?: Overlap | undefined
   /** Defaults to `last`. */
   readonly missed?: Missed | undefined
+  /** How much later than its instant a tick may run, drawn anew for each tick by `Random`. Defaults to none. */
+  readonly jitter?: Duration.Input | undefined
 }): PeriodicTask<R> => ({
   name,
   task: options.task.name,
   timetable: options.timetable,
   runOnStart: options.runOnStart ?? false,
-  overlap: options.overlap ?? "skip",
-  missed: options.missed ?? "last",
+  policy: policy(options),
   dispatch: (trigger) => options.dispatch(options.task, options.payload, trigger)
 })
 
 /**
- * What a periodic task does now: the pure decision behind every tick.
+ * A task for which schedules may be made while the application runs.
  *
- * @category combinators
+ * @category models
  */
-export const plan = (
-  periodic: Pick<PeriodicTask<never>, "timetable" | "overlap" | "missed">,
-  atStart: boolean
-) =>
-(schedule: Schedule, now: DateTime.Utc): Advance => {
-  const limit = typeof periodic.missed === "object" ? Math.max(1, periodic.missed.all) : 1
-  const instants = due(periodic.timetable, { nextTick: schedule.nextTick, now }, limit)
-  const wanted = periodic.missed === "skip" && instants.late ? [] : instants.due
-  const ticks = wanted.length === 0 && atStart ? [now] : wanted
-  const capacity = periodic.overlap === "skip" ? 1 : Math.max(1, periodic.overlap.allow)
-  const free = Math.max(0, capacity - schedule.open)
-  return {
-    fire: free > 0 ? ticks : [],
-    skip: free > 0 ? [] : ticks,
-    reason: `overlap: ${schedule.open} earlier tick(s) still open`,
-    nextTick: instants.nextTick,
-    atOnce: Math.max(1, free)
-  }
+export interface Schedulable<out R> {
+  readonly task: string
+  /** Whether the task takes this payload, given in its JSON form. */
+  readonly check: (payload: unknown) => Effect.Effect<void, PayloadInvalid>
+  readonly dispatch: (payload: unknown, trigger: Trigger) => Effect.Effect<RunRef<unknown, unknown>, unknown, R>
 }
+
+/**
+ * Lets schedules of a task be made while the application runs.
+ *
+ * @category constructors
+ */
+export const schedulable = <T extends Any, E, R>(task: T, dispatch: Dispatch<T, E, R>): Schedulable<R> => ({
+  task: task.name,
+  check: (payload) => Effect.asVoid(decodePayload(task, payload)),
+  dispatch: (payload, trigger) =>
+    Effect.flatMap(decodePayload(task, payload), (decoded) => dispatch(task, decoded, trigger))
+})
+
+/**
+ * The rules of a schedule, with their defaults: `skip`, `last`, no jitter.
+ *
+ * @category constructors
+ */
+export const policy = (options: {
+  readonly overlap?: Overlap | undefined
+  readonly missed?: Missed | undefined
+  readonly jitter?: Duration.Input | undefined
+}): SchedulePolicy => ({
+  overlap: options.overlap ?? "skip",
+  missed: options.missed ?? "last",
+  jitterMs: Math.round(Duration.toMillis(Duration.fromInputUnsafe(options.jitter ?? 0)))
+})

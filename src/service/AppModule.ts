@@ -31,6 +31,7 @@ import type { Line } from "../store/Migration.ts"
 export type Host =
   | PgClient.PgClient
   | SqlClient.SqlClient
+  | RunLog
   | FileSystem.FileSystem
   | Path.Path
   | ChildProcessSpawner.ChildProcessSpawner

@@ -92,7 +92,10 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     Layer.provideMerge(Server)
   )
   const Scheduler = Layer.unwrap(
-    Effect.map(ServiceConfig, (config) => TaskScheduler.layer(app.schedules, { drain: config.drain }))
+    Effect.map(
+      ServiceConfig,
+      (config) => TaskScheduler.layer(app.schedules, { drain: config.drain, enabled: config.schedulerEnabled })
+    )
   )
   return Started.pipe(Layer.provideMerge(Http), Layer.provideMerge(Scheduler), Layer.provideMerge(layerApp(app)))
 }
@@ -127,10 +130,7 @@ const Started = Layer.effectDiscard(Effect.gen(function*() {
   const scheduler = yield* TaskScheduler.TaskScheduler
   const server = yield* HttpServer.HttpServer
   yield* Effect.logInfo(`listening on ${HttpServer.formatAddress(server.address)}`)
-  if (!config.schedulerEnabled) {
-    yield* Effect.addFinalizer(() => Effect.logInfo("stopping"))
-    return yield* Effect.logInfo("schedules are disabled by TASK_SCHEDULER_ENABLED")
-  }
+  if (!config.schedulerEnabled) yield* Effect.logInfo("schedules are disabled by TASK_SCHEDULER_ENABLED")
   yield* Effect.acquireRelease(scheduler.start, () => scheduler.stop)
   yield* Effect.addFinalizer(() =>
     Effect.logInfo(`stopping: no new run begins, those in flight may go on for ${Duration.format(config.drain)}`)

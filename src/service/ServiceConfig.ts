@@ -25,7 +25,10 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   readonly databaseUrl: Redacted.Redacted | undefined
   /** `OSTINATO_DATA_DIR`: where the service keeps its own files. Defaults to `.ostinato`. */
   readonly directory: string
-  /** `TASK_SCHEDULER_INTERVAL`: of an application's schedules; from 1 second to 100 years. Defaults to `2 weeks`. */
+  /**
+   * `TASK_SCHEDULER_INTERVAL`: when an application's schedules are due, as `Timetable.parse` reads it; intervals from
+   * 1 second to 100 years. Defaults to `2 weeks`.
+   */
   readonly interval: Timetable.Timetable
   /** `TASK_SCHEDULER_ENABLED`. Defaults to `true`. */
   readonly schedulerEnabled: boolean
@@ -94,18 +97,26 @@ const year = 365.25 * 86_400_000
 const interval = (text: string): Read<Timetable.Timetable> =>
   Result.flatMap(
     Result.mapError(Timetable.parse(text), (error) => error.message),
-    (timetable) =>
-      timetable.everyMs < 1000
+    (timetable) => {
+      const millis = timetable._tag === "Every"
+        ? timetable.everyMs
+        : timetable._tag === "Spaced"
+        ? timetable.delayMs
+        : 1000
+      return millis < 1000
         ? Result.fail(`"${text}" is too short: write 1 second or more`)
-        : timetable.everyMs > 100 * year
+        : millis > 100 * year
         ? Result.fail(`"${text}" is too long: write 100 years (36525 days) or less`)
         : Result.succeed(timetable)
+    }
   )
 
 const zero = /^(0+( (millisecond|second|minute|hour)s?)?|PT0+[SMH])$/
 
 const duration = (text: string): Read<Duration.Duration> => {
-  const millis = zero.test(text) ? Result.succeed(0) : Result.map(Timetable.parse(text), ({ everyMs }) => everyMs)
+  const millis = zero.test(text)
+    ? Result.succeed(0)
+    : Result.map(Timetable.parseInterval(text), ({ everyMs }) => everyMs)
   return Result.isSuccess(millis) && millis.success <= 3_600_000
     ? Result.succeed(Duration.millis(millis.success))
     : Result.fail(

@@ -21,7 +21,7 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import type * as Redacted from "effect/Redacted"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import { ControlSql } from "./ControlSql.ts"
@@ -31,6 +31,7 @@ import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgr
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
 import * as BoundedScope from "./internal/BoundedScope.ts"
 import * as ConnectionRole from "./internal/ConnectionRole.ts"
+import * as Durability from "./internal/Durability.ts"
 import * as FirstAnswer from "./internal/FirstAnswer.ts"
 import * as ServerUrl from "./internal/ServerUrl.ts"
 import * as Target from "./internal/Target.ts"
@@ -117,6 +118,18 @@ export class Database extends Context.Service<Database, {
   > => options.url === undefined ? layerEmbedded(options) : layerUrl(options, options.url)
 
   /**
+   * For an application that has a client of its own: that one stays the one that shares transactions, and the house opens
+   * its own connections with the same settings. The client's connections keep the name that the application gave them.
+   */
+  static readonly layerClient = (
+    options?: Pick<DatabaseOptions, "controlConnections" | "node" | "schema">
+  ): Layer.Layer<
+    Database | ControlSql,
+    DatabaseUnavailable | DatabaseTooOld | DatabaseNotTrusted | DatabaseSchema.SchemaNameInvalid,
+    PgClient.PgClient
+  > => Layer.effectContext(adopt(options ?? {})).pipe(Layer.provide(Reactivity.layer))
+
+  /**
    * Runs an effect in a transaction and provides `Tx` to it. Commits on success, rolls back on failure, defect or
    * interruption; inside another transaction it is a savepoint of it.
    */
@@ -184,51 +197,71 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
   if (target.problem !== undefined) {
     return yield* new DatabaseUnavailable({ target: target.name, detail: target.problem })
   }
-  const schema = yield* options.schema === undefined
-    ? DatabaseSchema.DatabaseSchema
-    : DatabaseSchema.check(options.schema)
-  const node = options.node ?? String(process.pid)
   const ssl = yield* Tls.read(server.url, target, options.rootCertificate)
-  const common: PgClient.PgClientConfig = {
+  const settings: PgClient.PgClientConfig = {
     url: server.url,
     ...(ssl === undefined ? {} : { ssl }),
     connectTimeout: options.connectTimeout ?? "5 seconds"
   }
-  const answer = yield* FirstAnswer.ask({
-    ...common,
-    applicationName: ConnectionRole.applicationName("user", node),
-    startupParameters: guards.user
-  }, target)
-  if (answer.number < 150_000) return yield* new DatabaseTooOld({ target: target.name, version: answer.version })
-  const connection = (role: ConnectionRole.ConnectionRole): PgClient.PgClientConfig => ({
-    ...common,
-    applicationName: ConnectionRole.applicationName(role, node),
-    ...(answer.pooler ? {} : { startupParameters: role === "user" ? guards.user : guards.own })
+  const house = yield* furnish(options, settings, target, server)
+  const { connection } = Context.get(house, Database)
+  const client = yield* pool({ ...connection("user"), maxConnections: options.maxConnections ?? 8 }, target)
+  return Context.add(Context.add(house, PgClient.PgClient, client), SqlClient.SqlClient, client)
+})
+
+const adopt = Effect.fn("Database.adopt")(
+  function*(options: Pick<DatabaseOptions, "controlConnections" | "node" | "schema">) {
+    const { config } = yield* PgClient.PgClient
+    const { database = "", host = "localhost", port = 5432, username = "" } = config
+    const url = config.url ?? Redacted.make(`postgres://${encodeURIComponent(username)}@${host}:${port}/${database}`)
+    const server: Server = { kind: "url", exclusive: false, url, awaitExit: Effect.never }
+    return yield* furnish({ ...options, directory: "" }, config, Target.read(url), server)
+  }
+)
+
+/** Asks the server who it is, and opens the connections of the house. */
+const furnish = Effect.fnUntraced(function*(
+  options: DatabaseOptions,
+  settings: PgClient.PgClientConfig,
+  target: Target.Target,
+  server: Server
+) {
+  const schema = yield* options.schema === undefined
+    ? DatabaseSchema.DatabaseSchema
+    : DatabaseSchema.check(options.schema)
+  const node = options.node ?? String(process.pid)
+  const named = (role: ConnectionRole.ConnectionRole) => ({
+    ...settings,
+    applicationName: ConnectionRole.applicationName(role, node)
   })
-  const pool = (role: ConnectionRole.ConnectionRole, maxConnections: number) =>
-    Effect.mapError(
-      BoundedScope.provide("2 seconds")(PgClient.make({ ...connection(role), maxConnections })),
-      (error) => FirstAnswer.unavailable(target, error)
-    )
-  const control = yield* pool("control", options.controlConnections ?? 4)
-  const client = yield* pool("user", options.maxConnections ?? 8)
-  return Context.make(PgClient.PgClient, client).pipe(
-    Context.add(SqlClient.SqlClient, client),
+  const answer = yield* FirstAnswer.ask({ ...named("user"), startupParameters: guards.user }, target)
+  if (answer.number < 150_000) return yield* new DatabaseTooOld({ target: target.name, version: answer.version })
+  const connection = (role: ConnectionRole.ConnectionRole): PgClient.PgClientConfig =>
+    answer.pooler ? named(role) : { ...named(role), startupParameters: role === "user" ? guards.user : guards.own }
+  const control = yield* pool({ ...connection("control"), maxConnections: options.controlConnections ?? 4 }, target)
+  if (server.kind === "url") yield* Durability.warn(control, target.name)
+  const database = Database.of({
+    kind: server.kind,
+    exclusive: server.exclusive,
+    describe: server.kind === "embedded" ? `embedded Postgres at ${options.directory}` : target.name,
+    version: answer.version,
+    url: server.url,
+    node,
+    pooler: answer.pooler,
+    connection,
+    awaitExit: server.awaitExit
+  })
+  return Context.make(Database, database).pipe(
     Context.add(ControlSql, control),
-    Context.add(DatabaseSchema.DatabaseSchema, schema),
-    Context.add(Database, {
-      kind: server.kind,
-      exclusive: server.exclusive,
-      describe: server.kind === "embedded" ? `embedded Postgres at ${options.directory}` : target.name,
-      version: answer.version,
-      url: server.url,
-      node,
-      pooler: answer.pooler,
-      connection,
-      awaitExit: server.awaitExit
-    })
+    Context.add(DatabaseSchema.DatabaseSchema, schema)
   )
 })
+
+const pool = (config: PgClient.PgPoolConfig, target: Target.Target) =>
+  Effect.mapError(
+    BoundedScope.provide("2 seconds")(PgClient.make(config)),
+    (error) => FirstAnswer.unavailable(target, error)
+  )
 
 const guards = {
   user: { idle_in_transaction_session_timeout: "30s", lock_timeout: "10s" },

@@ -242,6 +242,18 @@ const cases: ReadonlyArray<Case> = [
   ),
   caught(
     "house(no-ignored-result)",
+    "D.3: a timetable that may be none",
+    [
+      "src/schedule/Unread.ts",
+      `import * as Timetable from "./Timetable.ts"\nexport const go = () => {\n  Timetable.cron("soon")\n}\n`
+    ],
+    [
+      "src/schedule/Read.ts",
+      `import * as Timetable from "./Timetable.ts"\nexport const go = () => Timetable.cron("soon")\n`
+    ]
+  ),
+  caught(
+    "house(no-ignored-result)",
     "D.3: a yielded Result that nobody looks at",
     [
       "src/core/Yielded.ts",

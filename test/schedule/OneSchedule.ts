@@ -1,5 +1,6 @@
 /** One process with one schedule under TestClock, and what it did. */
 import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -16,6 +17,8 @@ export interface Options {
   readonly runOnStart?: boolean
   readonly overlap?: PeriodicTask.Overlap
   readonly missed?: PeriodicTask.Missed
+  readonly jitter?: Duration.Input
+  readonly enabled?: boolean
 }
 
 /** One process with one schedule; its starts are kept as seconds since the beginning of the test. */
@@ -33,10 +36,17 @@ export const make = (options: Options, starts: Array<number> = []) => {
     dispatch: Dispatch.here,
     runOnStart: options.runOnStart,
     overlap: options.overlap,
-    missed: options.missed
+    missed: options.missed,
+    jitter: options.jitter
   })
-  return TaskScheduler.layer([periodic], { drain: "10 seconds", grace: "1 second", poll: "1 hour" }).pipe(
-    Layer.provide([live, Supervisor.layer])
+  return TaskScheduler.layer([periodic], {
+    drain: "10 seconds",
+    grace: "1 second",
+    poll: "1 hour",
+    enabled: options.enabled
+  }).pipe(
+    Layer.provide(live),
+    Layer.provideMerge(Supervisor.layer)
   )
 }
 
@@ -54,6 +64,13 @@ export const stopNow = Effect.gen(function*() {
   yield* TestClock.adjust("1 minute")
   yield* Fiber.join(stopping)
 })
+
+/** Lets fibers that were woken come to rest, where the clock would go on without them. */
+export const settle = TestClock.adjust(0)
+
+/** Time in small steps, for what is armed only when something else has ended. */
+export const pass = (seconds: number) =>
+  Effect.repeat(Effect.andThen(TestClock.adjust("1 second"), settle), { times: seconds - 1 })
 
 export const stores = Layer.merge(MemoryScheduleStore.layer, MemoryRunLog.layer())
 

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
@@ -88,7 +89,12 @@ describe("TaskScheduler", () => {
         yield* TestClock.adjust("1 second")
         assert.strictEqual(yield* status, "stopping")
         yield* TestClock.adjust("4 seconds")
-        assert.deepStrictEqual(yield* Fiber.join(stopping), { completed: 1, interrupted: [], abandoned: [] })
+        assert.deepStrictEqual(yield* Fiber.join(stopping), {
+          completed: 1,
+          interrupted: [],
+          abandoned: [],
+          timedOut: []
+        })
         assert.strictEqual(yield* status, "stopped")
       }).pipe(
         Effect.provide(make({ every: Timetable.every("10 seconds"), body: Effect.sleep("5 seconds") })),
@@ -104,7 +110,12 @@ describe("TaskScheduler", () => {
         const stopping = yield* Effect.forkChild(stop)
         yield* TestClock.adjust("10 seconds")
         const report = yield* Fiber.join(stopping)
-        assert.deepStrictEqual(report, { completed: 0, interrupted: ["test.schedule"], abandoned: [] })
+        assert.deepStrictEqual(report, {
+          completed: 0,
+          interrupted: ["test.schedule"],
+          abandoned: [],
+          timedOut: ["test.schedule"]
+        })
         assert.isTrue(released)
         assert.deepStrictEqual((yield* recorded).map((run) => run.status), ["interrupted"])
       }).pipe(
@@ -129,16 +140,26 @@ describe("TaskScheduler", () => {
         const stopping = yield* Effect.forkChild(stop)
         yield* TestClock.adjust("11 seconds")
         const report = yield* Fiber.join(stopping)
-        assert.deepStrictEqual(report, { completed: 0, interrupted: [], abandoned: ["test.schedule"] })
+        assert.deepStrictEqual(report, {
+          completed: 0,
+          interrupted: [],
+          abandoned: ["test.schedule"],
+          timedOut: ["test.schedule"]
+        })
       }).pipe(
         Effect.provide(make({ every: Timetable.every("10 seconds") })),
         Effect.provide([silent, MemoryRunLog.layer(), quiet])
       )
     })
 
-    it.effect("is asked again after it failed, and then fires what was due", () => {
+    it.effect("S1.23 is asked again after 1, 2, 4 … at most 30 s, jittered, told once in 30 s, and then fires what was due", () => {
       const starts: Array<number> = []
-      let broken = true
+      const asked: Array<number> = []
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) =>
+        void (logLevel === "Warn" && warnings.push(String(message)))
+      )
+      let broken = false
       const flaky = Layer.effect(
         ScheduleStore.ScheduleStore,
         Effect.map(ScheduleStore.ScheduleStore, (store) =>
@@ -146,23 +167,34 @@ describe("TaskScheduler", () => {
             ...store,
             advance: (name, plan) =>
               broken
-                ? Effect.fail(new ScheduleStore.ScheduleStoreUnavailable({ operation: "advance", detail: "away" }))
+                ? Effect.flatMap(Clock.currentTimeMillis, (now) => {
+                  asked.push(now / 1000)
+                  return new ScheduleStore.ScheduleStoreUnavailable({ operation: "advance", detail: "away" })
+                })
                 : store.advance(name, plan)
           }))
       ).pipe(Layer.provide(MemoryScheduleStore.layer))
       return Effect.gen(function*() {
         yield* start
-        yield* TestClock.adjust("35 seconds")
+        yield* TestClock.adjust("5 seconds")
+        broken = true
+        yield* TestClock.adjust("5 minutes")
         broken = false
-        yield* TestClock.adjust("16 seconds")
         assert.strictEqual(yield* status, "running")
-        // the delay before a restart is jittered, so what was due is fired some seconds after the store is back
-        assert.isAbove(starts[0] ?? 0, 35)
-        assert.isBelow(starts[0] ?? 0, 45)
-        assert.strictEqual(Math.floor(starts.at(-1) ?? 0), 50)
+        const delays = asked.slice(1).map((at, i) => at - asked[i]!)
+        for (const [i, nominal] of [1, 2, 4, 8, 16, 30, 30].entries()) {
+          assert.isAtLeast(delays[i] ?? 0, nominal * 0.8)
+          assert.isAtMost(delays[i] ?? 0, nominal * 1.2)
+        }
+        assert.isAtMost(warnings.length, 11)
+        assert.include(warnings[0], "advance failed: away")
+        yield* TestClock.adjust("40 seconds")
+        assert.isAbove(starts[0] ?? 0, 305)
+        assert.isBelow(starts[0] ?? 0, 341)
+        assert.strictEqual(Math.floor(starts.at(-1)!) % 10, 0)
       }).pipe(
         Effect.provide(make({ every: Timetable.every("10 seconds", { anchor: "fixed" }) }, starts)),
-        Effect.provide([flaky, MemoryRunLog.layer(), quiet])
+        Effect.provide([flaky, MemoryRunLog.layer(), Logger.layer([logger])])
       )
     })
   })

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { inspect } from "node:util"
+import * as Timetable from "ostinato/schedule/Timetable"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
 import * as Setting from "ostinato/service/Setting"
 import * as InsightsConfig from "../../src/apps/insights/InsightsConfig.ts"
@@ -24,7 +25,7 @@ describe("ServiceConfig", () => {
         [config.host, config.port, config.directory, config.databaseUrl],
         ["127.0.0.1", 7070, ".ostinato", undefined]
       )
-      assert.strictEqual(config.interval.everyMs, 1_209_600_000)
+      assert.deepStrictEqual(config.interval, Timetable.every("2 weeks"))
       assert.strictEqual(Duration.toSeconds(config.drain), 25)
       assert.deepStrictEqual([config.schedulerEnabled, config.logLevel, config.logFormat], [true, "Info", "auto"])
     }))
@@ -35,16 +36,20 @@ describe("ServiceConfig", () => {
       assert.strictEqual((yield* load({ OSTINATO_PORT: "2", PORT: "1" })).port, 2)
     }))
 
-  for (
-    const [value, everyMs] of [["300", 300_000], ["5 minutes", 300_000], ["10", 10_000], [
-      "P14D",
-      1_209_600_000
-    ]] as const
-  ) {
+  const timetables: ReadonlyArray<readonly [text: string, timetable: Timetable.Timetable]> = [
+    ["300", Timetable.every("5 minutes")],
+    ["5 minutes", Timetable.every("5 minutes")],
+    ["10", Timetable.every("10 seconds")],
+    ["P14D", Timetable.every("2 weeks")],
+    ["0 2 * * * Europe/Berlin", Timetable.cronUnsafe("0 2 * * *", { timeZone: "Europe/Berlin" })],
+    ["CRON_TZ=Asia/Tokyo 30 4 * * 1", Timetable.cronUnsafe("30 4 * * 1", { timeZone: "Asia/Tokyo" })],
+    ["1 hour after each run", Timetable.spaced("1 hour")]
+  ]
+  for (const [value, timetable] of timetables) {
     it.effect(`S1.12 S1.16 reads TASK_SCHEDULER_INTERVAL=${value}`, () =>
       Effect.map(
         load({ TASK_SCHEDULER_INTERVAL: value }),
-        ({ interval }) => assert.strictEqual(interval.everyMs, everyMs)
+        ({ interval }) => assert.deepStrictEqual(interval, timetable)
       ))
   }
 
@@ -70,6 +75,7 @@ describe("ServiceConfig", () => {
     const [value, says] of [
       ["999 milliseconds", "is too short: write 1 second or more"],
       ["PT0.5S", "is too short: write 1 second or more"],
+      ["999 milliseconds after each run", "is too short: write 1 second or more"],
       ["36526 days", "is too long: write 100 years (36525 days) or less"],
       ["999999999999", "is too long"]
     ] as const
@@ -83,9 +89,12 @@ describe("ServiceConfig", () => {
 
   it.effect("takes an interval of 1 second and of 100 years", () =>
     Effect.gen(function*() {
-      assert.strictEqual((yield* load({ TASK_SCHEDULER_INTERVAL: "1 second" })).interval.everyMs, 1000)
+      assert.deepStrictEqual(
+        (yield* load({ TASK_SCHEDULER_INTERVAL: "1 second" })).interval,
+        Timetable.every("1 second")
+      )
       const longest = yield* load({ TASK_SCHEDULER_INTERVAL: "36525 days" })
-      assert.strictEqual(longest.interval.everyMs, 36_525 * 86_400_000)
+      assert.deepStrictEqual(longest.interval, Timetable.every("36525 days"))
     }))
 
   const wrong: ReadonlyArray<readonly [name: string, value: string]> = [

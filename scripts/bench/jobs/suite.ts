@@ -124,7 +124,7 @@ export const runJobs = async (options: Options): Promise<Results> => {
       quick: options.quick,
       repetitions: options.repetitions,
       machine: machine(),
-      versions: versions(await serverVersion(server)),
+      versions: versions(["graphile-worker", "pg", "pg-boss"], await serverVersion(server)),
       settings: benchSettings,
       facts,
       base: base.name,

@@ -2,58 +2,40 @@
  * Schedules in Postgres: many nodes, one place in time.
  *
  * A decision is one transaction that holds the row of its schedule: whoever comes second sees what the first wrote. The
- * primary key of `tick` makes an instant exist at most once. The database's clock is the only one.
+ * primary key of `tick` makes an instant exist at most once. The database's clock is the only one. Nothing here takes part
+ * in the caller's transaction.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as LeaseTiming from "../../core/LeaseTiming.ts"
+import { Database } from "../../store/Database.ts"
+import { DatabaseSchema } from "../../store/DatabaseSchema.ts"
 import type { Line } from "../../store/Migration.ts"
 import * as SqlFault from "../../store/SqlFault.ts"
 import * as StoredText from "../../store/StoredText.ts"
-import { changed } from "../internal/place.ts"
-import { type Advance, Schedule, ScheduleStore, ScheduleStoreUnavailable, TickOutcome } from "../ScheduleStore.ts"
+import * as place from "../internal/place.ts"
+import * as decision from "../internal/postgres/decision.ts"
+import * as tables from "../internal/postgres/tables.ts"
+import {
+  type Definition,
+  Schedule,
+  ScheduleNotFound,
+  ScheduleStore,
+  ScheduleStoreUnavailable,
+  ScheduleTaken
+} from "../ScheduleStore.ts"
+import type { Claim } from "../Tick.ts"
+import * as Timetable from "../Timetable.ts"
 
 /**
  * The tables behind the store.
  *
  * @category migrations
  */
-export const migrations: Line = {
-  name: "schedule",
-  schema: "ostinato",
-  steps: {
-    "0001_schedule": Effect.flatMap(SqlClient.SqlClient, (sql) =>
-      Effect.andThen(
-        sql`
-          CREATE TABLE ostinato.schedule (
-            name text PRIMARY KEY,
-            task text NOT NULL,
-            timetable jsonb NOT NULL,
-            last_tick timestamptz,
-            next_tick timestamptz NOT NULL
-          )`,
-        Effect.andThen(
-          sql`
-            CREATE TABLE ostinato.tick (
-              schedule text NOT NULL REFERENCES ostinato.schedule (name),
-              tick timestamptz NOT NULL,
-              fired_at timestamptz NOT NULL DEFAULT now(),
-              lease_until timestamptz,
-              finished_at timestamptz,
-              outcome text,
-              detail text,
-              PRIMARY KEY (schedule, tick)
-            )`,
-          sql`CREATE INDEX tick_open ON ostinato.tick (schedule) WHERE finished_at IS NULL`
-        )
-      ))
-  }
-}
+export const migrations: Line = tables.migrations
 
 /**
  * @category layers
@@ -69,152 +51,203 @@ export const layer = (options?: {
     ScheduleStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const leaseSeconds = Duration.toSeconds(LeaseTiming.duration)
-      const until = sql.literal(`now() + interval '${leaseSeconds} seconds'`)
+      const s = sql(yield* DatabaseSchema)
+      const until = decision.until(sql)
+      const transaction = <A, E>(work: Effect.Effect<A, E>) =>
+        Effect.provideService(Database.transaction(work), SqlClient.SqlClient, sql)
 
-      // without a name: what fired before this server started, which cannot be alive where this process started it
-      const abandon = (name: string | null) =>
-        sql`
-          UPDATE ostinato.tick SET finished_at = now(), outcome = 'abandoned', detail = 'its lease ran out'
-          WHERE finished_at IS NULL AND CASE WHEN ${name}::text IS NULL THEN fired_at < pg_postmaster_start_time()
-            ELSE schedule = ${name} AND lease_until < now() END`
-      const select = (where: string | null) =>
-        Effect.flatMap(
+      // what was claimed before this server started cannot be alive where this process started it
+      if (options?.exclusive ?? false) {
+        yield* attempt(
+          "close open ticks",
           sql`
-            SELECT s.name, s.task, s.timetable, s.last_tick AS "lastTick", s.next_tick AS "nextTick", now() AS now,
-              (SELECT count(*)::int FROM ostinato.tick t
-               WHERE t.schedule = s.name AND t.finished_at IS NULL AND t.lease_until > now()) AS open
-            FROM ostinato.schedule s WHERE ${where}::text IS NULL OR s.name = ${where} ORDER BY s.name`,
-          decodeRows
+            UPDATE ${s}.tick SET lease_until = now() - interval '1 second'
+            WHERE finished_at IS NULL AND lease_until IS NOT NULL
+              AND coalesce(begun_at, fired_at) < pg_postmaster_start_time()`
         )
-      const place = (name: string, nextTick: DateTime.Utc) =>
-        sql`
-          UPDATE ostinato.schedule SET next_tick = ${DateTime.toDateUtc(nextTick)},
-            last_tick = (SELECT max(tick) FROM ostinato.tick WHERE schedule = ${name})
-          WHERE name = ${name}`
-      const insert = (name: string, ticks: ReadonlyArray<DateTime.Utc>, reason: string | null) =>
-        Effect.map(
-          sql<{ tick: Date }>`
-            INSERT INTO ostinato.tick (schedule, tick, lease_until, finished_at, outcome, detail)
-            SELECT ${name}, x, ${until}, CASE WHEN ${reason}::text IS NOT NULL THEN now() END,
-              CASE WHEN ${reason}::text IS NOT NULL THEN 'skipped' END, ${reason}
-            FROM unnest(${ticks.map(DateTime.toDateUtc)}::timestamptz[]) x ORDER BY x
-            ON CONFLICT DO NOTHING RETURNING tick`,
-          (rows) =>
-            rows.map((row) => ({ schedule: name, tick: DateTime.fromDateUnsafe(row.tick) }))
-              .sort((a, b) => DateTime.toEpochMillis(a.tick) - DateTime.toEpochMillis(b.tick))
-        )
-      const write = (name: string, advance: Advance) =>
-        Effect.gen(function*() {
-          const fired = advance.fire.length === 0 ? [] : yield* insert(name, advance.fire, null)
-          const skipped = advance.skip.length === 0 ? [] : yield* insert(name, advance.skip, advance.reason)
-          yield* place(name, advance.nextTick)
-          return { fired, skipped: skipped.length }
-        })
+      }
 
-      if (options?.exclusive ?? false) yield* attempt("close open ticks", abandon(null))
+      const insert = Effect.fnUntraced(function*(definition: Definition) {
+        const first = yield* Timetable.first(definition.timetable, yield* decision.now(sql))
+        const progress = yield* tables.encodeProgress(first.progress)
+        const inserted = yield* sql`
+          INSERT INTO ${s}.schedule (name, task, timetable, next_tick, progress, source, tenant, policy, payload, seen_until)
+          VALUES (${definition.name}, ${definition.task}, ${sql.json(Timetable.stored(definition.timetable))},
+            ${first.nextTick === null ? null : DateTime.toDateUtc(first.nextTick)}, ${sql.json(progress)},
+            ${definition.source}, ${definition.tenant}, ${sql.json(definition.policy)}, ${
+          payload(definition)
+        }, ${until})
+          ON CONFLICT DO NOTHING RETURNING 1`
+        return inserted.length > 0
+      })
+      const payload = (definition: Definition) =>
+        definition.payload === null ? null : sql.json(StoredText.json(definition.payload))
+
+      const update = Effect.fnUntraced(function*(definition: Definition) {
+        const { now, schedule } = yield* decision.situation(sql, s, definition.name)
+        if (schedule.source !== definition.source || schedule.tenant !== definition.tenant) {
+          return yield* new ScheduleTaken({ name: definition.name })
+        }
+        const stands = yield* place.changed(schedule, definition.timetable, now)
+        const progress = yield* tables.encodeProgress(stands.progress)
+        const timetable = sql.json(Timetable.stored(definition.timetable))
+        const policy = sql.json(definition.policy)
+        // jsonb compares by value, whatever the order of keys
+        yield* sql`
+          UPDATE ${s}.schedule SET task = ${definition.task}, timetable = ${timetable}, policy = ${policy},
+            payload = ${payload(definition)}, progress = ${sql.json(progress)},
+            next_tick = ${stands.nextTick === null ? null : DateTime.toDateUtc(stands.nextTick)},
+            seen_until = greatest(seen_until, ${until}), revision = revision + 1, delay_ms = NULL
+          WHERE name = ${definition.name} AND (task, timetable, policy, coalesce(payload, 'null'))
+            IS DISTINCT FROM (${definition.task}, ${timetable}::jsonb, ${policy}::jsonb,
+              coalesce(${payload(definition)}::jsonb, 'null'))`
+        yield* sql`
+          UPDATE ${s}.schedule SET seen_until = greatest(seen_until, ${until}) WHERE name = ${definition.name}`
+      })
+      const get = Effect.fnUntraced(function*(name: string) {
+        const [row] = yield* decision.schedules(sql, s, name)
+        return row === undefined ? yield* new ScheduleNotFound({ name }) : new Schedule(row)
+      })
+
+      const changeHeld = (operation: string, claim: Claim, change: string, also = "true") =>
+        attempt(
+          operation,
+          Effect.map(
+            sql`
+              UPDATE ${s}.tick SET ${sql.literal(change)}
+              WHERE schedule = ${claim.schedule} AND tick = ${DateTime.toDateUtc(claim.tick)} AND epoch = ${claim.epoch}
+                AND finished_at IS NULL AND lease_until IS NOT NULL AND ${sql.literal(also)}
+              RETURNING 1`,
+            (rows) => rows.length > 0
+          )
+        )
 
       return ScheduleStore.of({
-        register: ({ name, task, timetable }) =>
+        register: (definition) =>
           attempt(
-            `register ${name}`,
-            sql.withTransaction(Effect.gen(function*() {
-              yield* sql`
-                INSERT INTO ostinato.schedule (name, task, timetable, next_tick)
-                VALUES (${name}, ${task}, ${
-                sql.json(timetable)
-              }, now() + ${timetable.everyMs} * interval '1 millisecond')
-                ON CONFLICT DO NOTHING`
-              yield* lock(sql, name)
-              const { now, ...known } = yield* only(name, yield* select(name))
-              const nextTick = changed(known, timetable, now)
-              yield* sql`
-                UPDATE ostinato.schedule SET task = ${task}, timetable = ${sql.json(timetable)},
-                  next_tick = ${DateTime.toDateUtc(nextTick)}
-                WHERE name = ${name}`
-              return new Schedule({ ...known, task, timetable, nextTick })
+            `register ${definition.name}`,
+            transaction(Effect.gen(function*() {
+              if (!(yield* insert(definition))) yield* update(definition)
+              return yield* get(definition.name)
             }))
+          ).pipe(
+            Effect.catchTag(
+              "ScheduleNotFound",
+              (error) => Effect.fail(new ScheduleStoreUnavailable({ operation: "register", detail: error.message }))
+            )
+          ),
+        remove: (name) =>
+          attempt(
+            `remove ${name}`,
+            Effect.map(sql`DELETE FROM ${s}.schedule WHERE name = ${name} RETURNING 1`, (rows) => rows.length > 0)
           ),
         advance: (name, plan) =>
           attempt(
             `advance ${name}`,
-            sql.withTransaction(Effect.gen(function*() {
-              yield* lock(sql, name)
-              yield* abandon(name)
-              const { now, ...schedule } = yield* only(name, yield* select(name))
-              const advance = plan(new Schedule(schedule), now)
-              const idle = advance.fire.length + advance.skip.length === 0 &&
-                DateTime.toEpochMillis(advance.nextTick) === DateTime.toEpochMillis(schedule.nextTick)
-              const written = idle ? { fired: [], skipped: 0 } : yield* write(name, advance)
-              const wait = DateTime.toEpochMillis(advance.nextTick) - DateTime.toEpochMillis(now)
-              return { ...written, wait: Duration.millis(Math.max(0, wait)), atOnce: advance.atOnce }
+            transaction(Effect.gen(function*() {
+              const situation = yield* decision.situation(sql, s, name)
+              const advance = yield* plan(situation)
+              const written = yield* decision.write(sql, s, situation, advance)
+              yield* decision.place(sql, s, situation, advance)
+              const wait = DateTime.toEpochMillis(advance.wakeAt) - DateTime.toEpochMillis(situation.now)
+              return {
+                ...written,
+                schedule: situation.schedule,
+                plan: advance,
+                wait: Duration.millis(Math.max(0, wait))
+              }
             }))
           ),
-        renew: (keys) =>
+        begin: (claim) => changeHeld("begin tick", claim, "begun_at = now()", "begun_at IS NULL"),
+        release: (claim) =>
+          Effect.asVoid(changeHeld("release tick", claim, "lease_until = NULL, begun_at = NULL, stop_at = NULL")),
+        renew: (claims) =>
           attempt(
             "renew leases",
-            sql`
-              UPDATE ostinato.tick t SET lease_until = ${until}
-              FROM unnest(${keys.map((key) => key.schedule)}::text[],
-                ${keys.map((key) => DateTime.toDateUtc(key.tick))}::timestamptz[]) AS k(schedule, tick)
-              WHERE t.schedule = k.schedule AND t.tick = k.tick AND t.finished_at IS NULL`
+            Effect.map(
+              sql<{ schedule: string; tick: Date; isLost: boolean; isStopping: boolean }>`
+                WITH held AS (
+                  SELECT * FROM unnest(${claims.map((claim) => claim.schedule)}::text[],
+                    ${claims.map((claim) => DateTime.toDateUtc(claim.tick))}::timestamptz[],
+                    ${claims.map((claim) => claim.epoch)}::int[]) AS k(schedule, tick, epoch)
+                ), kept AS (
+                  UPDATE ${s}.tick t SET lease_until = ${until} FROM held k
+                  WHERE t.schedule = k.schedule AND t.tick = k.tick AND t.epoch = k.epoch AND t.finished_at IS NULL
+                    AND t.lease_until IS NOT NULL
+                  RETURNING t.schedule, t.tick, t.stop_at
+                )
+                SELECT t.schedule, t.tick, kept.tick IS NULL AS "isLost", kept.stop_at IS NOT NULL AS "isStopping"
+                FROM held k JOIN ${s}.tick t ON t.schedule = k.schedule AND t.tick = k.tick
+                LEFT JOIN kept ON kept.schedule = k.schedule AND kept.tick = k.tick`,
+              (rows) => {
+                const keys = (some: typeof rows) =>
+                  some.map(({ schedule, tick }) => ({ schedule, tick: DateTime.fromDateUnsafe(tick) }))
+                return {
+                  lost: keys(rows.filter((row) => row.isLost)),
+                  stop: keys(rows.filter((row) => row.isStopping))
+                }
+              }
+            )
           ),
-        finish: (key, outcome, detail) =>
+        finish: (claim, outcome, detail) =>
           attempt(
             "finish tick",
-            sql`
-              UPDATE ostinato.tick SET finished_at = now(), outcome = ${outcome},
-                detail = ${detail === null ? null : StoredText.text(detail)}
-              WHERE schedule = ${key.schedule} AND tick = ${DateTime.toDateUtc(key.tick)} AND finished_at IS NULL`
+            Effect.map(
+              sql<{ decide: boolean }>`
+                WITH ended AS (
+                  UPDATE ${s}.tick SET finished_at = now(), outcome = ${outcome},
+                    detail = ${detail === null ? null : StoredText.text(detail)}
+                  WHERE schedule = ${claim.schedule} AND tick = ${DateTime.toDateUtc(claim.tick)}
+                    AND epoch = ${claim.epoch} AND finished_at IS NULL AND lease_until IS NOT NULL
+                )
+                SELECT progress ->> 'phase' = 'running' OR EXISTS (
+                  SELECT 1 FROM ${s}.tick WHERE schedule = s.name AND finished_at IS NULL AND lease_until IS NULL
+                ) AS decide FROM ${s}.schedule s WHERE name = ${claim.schedule}`,
+              ([row]) => row?.decide ?? false
+            )
+          ),
+        look: (mine, hold) =>
+          attempt(
+            "look at schedules",
+            Effect.gen(function*() {
+              const seconds = Duration.toSeconds(hold)
+              yield* sql`
+                UPDATE ${s}.schedule SET seen_until = now() + ${seconds} * interval '1 second'
+                WHERE name = ANY(${[...mine]}::text[]) AND seen_until < now() + ${seconds / 2} * interval '1 second'`
+              const now = yield* decision.now(sql)
+              const rows = yield* decision.schedules(sql, s)
+              return { now, schedules: rows.map((row) => new Schedule(row)) }
+            })
           ),
         list: attempt(
           "list schedules",
-          Effect.map(select(null), (rows) => rows.map((row) => new Schedule(row)))
+          Effect.map(decision.schedules(sql, s), (rows) => rows.map((row) => new Schedule(row)))
         ),
         ticks: (name, limit) =>
           attempt(
             "list ticks",
             Effect.flatMap(
               sql`
-                SELECT schedule, tick, outcome, detail FROM ostinato.tick WHERE schedule = ${name}
+                SELECT schedule, tick, outcome, detail FROM ${s}.tick WHERE schedule = ${name}
                 ORDER BY tick DESC LIMIT ${limit}`,
-              decodeTicks
+              tables.decodeTicks
             )
           )
       })
     })
   )
 
-const lock = (sql: PgClient.PgClient, name: string) =>
-  sql`SELECT 1 FROM ostinato.schedule WHERE name = ${name} FOR UPDATE`
+const attempt = <A, E extends { readonly _tag: string; readonly message: string }>(
+  operation: string,
+  work: Effect.Effect<A, E>
+) =>
+  Effect.mapError(
+    Database.outside(work),
+    (error): Extract<E, ScheduleNotFound | ScheduleTaken> | ScheduleStoreUnavailable =>
+      isOurs(error)
+        ? error
+        : new ScheduleStoreUnavailable({ operation, detail: SqlFault.explain(error) })
+  ).pipe(Effect.withSpan(`ScheduleStore ${operation}`))
 
-const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
-  ...Schedule.fields,
-  lastTick: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  nextTick: Schema.DateTimeUtcFromDate,
-  now: Schema.DateTimeUtcFromDate
-})))
-
-const decodeTicks = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
-  schedule: Schema.String,
-  tick: Schema.DateTimeUtcFromDate,
-  outcome: Schema.NullOr(TickOutcome),
-  detail: Schema.NullOr(Schema.String)
-})))
-
-const only = <A>(name: string, rows: ReadonlyArray<A>) => {
-  const row = rows[0]
-  return row === undefined
-    ? Effect.fail(
-      new ScheduleStoreUnavailable({ operation: `advance ${name}`, detail: "the schedule was never registered" })
-    )
-    : Effect.succeed(row)
-}
-
-const attempt = <A, E extends { readonly message: string }, R>(operation: string, work: Effect.Effect<A, E, R>) =>
-  Effect.mapError(work, (error) =>
-    error instanceof ScheduleStoreUnavailable
-      ? error
-      : new ScheduleStoreUnavailable({ operation, detail: SqlFault.explain(error) })).pipe(
-      Effect.withSpan(`ScheduleStore ${operation}`)
-    )
+const isOurs = <E>(error: E): error is Extract<E, ScheduleNotFound | ScheduleTaken> =>
+  error instanceof ScheduleNotFound || error instanceof ScheduleTaken

@@ -172,7 +172,7 @@ describe("Dispatch.pool", () => {
         return yield* run.await
       }).pipe(Effect.scoped, Effect.provideService(Db, "the submitter's transaction"), traced(spans))
       assert.strictEqual(seen, "the pool's")
-      const where = spans.map(({ attributes, name }) => `${name}: ${attributes.get("ostinato.executor")}`)
+      const where = spans.map(({ attributes, name }) => `${name}: ${String(attributes.get("ostinato.executor"))}`)
       assert.deepStrictEqual(where, ["run pool.query: pool io", "run pool.visit: pool cpu"])
     }).pipe(Effect.provide([VisitLive, MemoryRunLog.layer()])))
 })

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
@@ -112,6 +113,26 @@ describe("a thread that is lost", () => {
       assert.strictEqual(crashed._tag, "WorkerCrashed")
       for (const { buffer } of gates) assert.strictEqual(new Int32Array(buffer)[0], 1)
     })).pipe(Effect.provide(logged().layer)))
+
+  it.live("S3.23 a short task that never ends takes along at most replies that were on their way, and nothing runs twice", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const pool = yield* ThreadPool.make({ capacity: 1 })
+      const warm = tasks.makeGate()
+      for (let count = 0; count < 50; count++) yield* pool.run(tasks.Fickle, { gate: warm.buffer, isEndless: false })
+      const gates = Array.from({ length: 30 }, () => tasks.makeGate())
+      const results = yield* Effect.forEach(gates, ({ buffer }, index) =>
+        Effect.result(
+          pool.run(tasks.Fickle, { gate: buffer, isEndless: index === 9 }, {
+            timeout: index === 9 ? "50 millis" : "1 hour"
+          })
+        ), { concurrency: "unbounded" })
+      results.forEach((result, index) => {
+        if (index === 9) assert.strictEqual(Result.isFailure(result) ? result.failure._tag : "", "TaskTimeout")
+        else if (index > 9) assert.isTrue(Result.isSuccess(result))
+        else if (Result.isFailure(result)) assert.match(result.failure.message, /its result was lost/)
+      })
+      for (const { buffer } of gates) assert.strictEqual(new Int32Array(buffer)[0], 1)
+    })))
 
   it.live("S2.16 a thread without work ends after the idle time, and the next task has a new one", () =>
     Effect.scoped(Effect.gen(function*() {

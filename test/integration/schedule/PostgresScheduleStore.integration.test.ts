@@ -2,13 +2,14 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { plan } from "ostinato/schedule/PeriodicTask"
+import * as Decide from "ostinato/schedule/Decide"
+import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as PostgresScheduleStore from "ostinato/schedule/stores/Postgres"
 import * as Timetable from "ostinato/schedule/Timetable"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
-const fortnightly = { timetable: Timetable.every("2 weeks"), overlap: "skip", missed: "last" } as const
+const fortnightly = Timetable.every("2 weeks")
 
 /** Another process that starts now. */
 const elsewhere = <A, E>(work: Effect.Effect<A, E, ScheduleStore>, options?: { readonly exclusive: boolean }) =>
@@ -17,11 +18,29 @@ const elsewhere = <A, E>(work: Effect.Effect<A, E, ScheduleStore>, options?: { r
 const register = (name: string) =>
   Effect.flatMap(
     ScheduleStore,
-    (store) => store.register({ name, task: "suite.task", timetable: fortnightly.timetable })
+    (store) =>
+      store.register({
+        name,
+        task: "suite.task",
+        timetable: fortnightly,
+        policy: SchedulePolicy.standard,
+        source: "code",
+        tenant: null,
+        payload: null
+      })
   )
 
 const advance = (name: string, atStart = false) =>
-  Effect.flatMap(ScheduleStore, (store) => store.advance(name, plan(fortnightly, atStart)))
+  Effect.flatMap(
+    ScheduleStore,
+    (store) => store.advance(name, Decide.decide({ fires: true, extra: atStart ? "start" : undefined, random: 0 }))
+  )
+
+const begin = (name: string) =>
+  Effect.flatMap(
+    PgClient.PgClient,
+    (sql) => sql`UPDATE ostinato.tick SET begun_at = now() WHERE schedule = ${name} AND begun_at IS NULL`
+  )
 
 /** As if the schedule had been made this long ago. */
 const age = (name: string, days: number) =>
@@ -42,13 +61,13 @@ layer(
     Effect.gen(function*() {
       const { nextTick } = yield* register("o1")
       yield* age("o1", 9)
-      assert.deepStrictEqual((yield* elsewhere(Effect.andThen(register("o1"), advance("o1")))).fired, [])
+      assert.deepStrictEqual((yield* elsewhere(Effect.andThen(register("o1"), advance("o1")))).started, [])
       yield* age("o1", 5)
-      const { fired } = yield* elsewhere(Effect.andThen(register("o1"), advance("o1")))
-      const daysFromFirst = (fired[0]?.tick.epochMilliseconds ?? 0) - nextTick.epochMilliseconds
-      assert.strictEqual(fired.length, 1)
+      const { started } = yield* elsewhere(Effect.andThen(register("o1"), advance("o1")))
+      const daysFromFirst = (started[0]?.tick.epochMilliseconds ?? 0) - (nextTick?.epochMilliseconds ?? 0)
+      assert.strictEqual(started.length, 1)
       assert.strictEqual(daysFromFirst, -14 * 86_400_000)
-      assert.deepStrictEqual((yield* advance("o1")).fired, [])
+      assert.deepStrictEqual((yield* advance("o1")).started, [])
     }))
 
   it.effect("closes an open tick as abandoned when its lease ran out, and then fires again", () =>
@@ -56,10 +75,11 @@ layer(
       const sql = yield* PgClient.PgClient
       const store = yield* ScheduleStore
       yield* register("lease")
-      assert.strictEqual((yield* advance("lease", true)).fired.length, 1)
+      assert.strictEqual((yield* advance("lease", true)).started.length, 1)
+      yield* begin("lease")
       assert.strictEqual((yield* elsewhere(advance("lease", true))).skipped, 1)
       yield* sql`UPDATE ostinato.tick SET lease_until = now() - interval '1 second' WHERE outcome IS NULL`
-      assert.strictEqual((yield* elsewhere(advance("lease", true))).fired.length, 1)
+      assert.strictEqual((yield* elsewhere(advance("lease", true))).started.length, 1)
       const outcomes = (yield* store.ticks("lease", 10)).map((tick) => tick.outcome)
       assert.deepStrictEqual(outcomes, [null, "skipped", "abandoned"])
     }))
@@ -68,11 +88,12 @@ layer(
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
       yield* register("exclusive")
-      assert.strictEqual((yield* advance("exclusive", true)).fired.length, 1)
+      assert.strictEqual((yield* advance("exclusive", true)).started.length, 1)
+      yield* begin("exclusive")
       assert.strictEqual((yield* elsewhere(advance("exclusive", true), { exclusive: true })).skipped, 1)
       yield* sql`
-        UPDATE ostinato.tick SET fired_at = pg_postmaster_start_time() - interval '1 second'
+        UPDATE ostinato.tick SET begun_at = pg_postmaster_start_time() - interval '1 second'
         WHERE schedule = 'exclusive'`
-      assert.strictEqual((yield* elsewhere(advance("exclusive", true), { exclusive: true })).fired.length, 1)
+      assert.strictEqual((yield* elsewhere(advance("exclusive", true), { exclusive: true })).started.length, 1)
     }))
 })

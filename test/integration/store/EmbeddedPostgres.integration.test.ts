@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as PlatformError from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
@@ -314,6 +315,34 @@ describe("EmbeddedPostgres", () => {
           assert.strictEqual(reason._tag, "DataDirectoryUnusable", directory)
           assert.include(reason.message, `cannot use the data directory ${directory}: `)
         }
+      })
+  )
+
+  live(
+    "S1.23 a disk that can only be read is refused with the system's words and what to do",
+    () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        const fs = yield* FileSystem.FileSystem
+        yield* fs.makeDirectory(directory)
+        const readOnly = (method: string) => (file: string) =>
+          Effect.fail(PlatformError.systemError({
+            _tag: "Unknown",
+            module: "FileSystem",
+            method,
+            pathOrDescriptor: file,
+            cause: new Error(`EROFS: read-only file system, ${method} '${file}'`)
+          }))
+        const reason = yield* Effect.provideService(failure({ directory }), FileSystem.FileSystem, {
+          ...fs,
+          makeDirectory: readOnly("mkdir"),
+          writeFileString: readOnly("open")
+        })
+        assert.strictEqual(reason._tag, "DataDirectoryUnusable")
+        assert.match(
+          reason.message,
+          /^cannot use the data directory .*: EROFS: read-only file system, .*; it has to be a folder on a writable disk/
+        )
       })
   )
 

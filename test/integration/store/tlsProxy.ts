@@ -43,10 +43,13 @@ const answer = (client: Socket, socketPath: string, tls: boolean) => {
     cert: readFileSync(fixture("server.pem")),
     key: readFileSync(fixture("server.key"))
   })
-  const server = connect(socketPath)
-  for (const [one, other] of [[open, server], [server, open]] as const) {
-    one.on("error", () => other.destroy())
-    one.on("close", () => other.destroy())
-    one.pipe(other)
-  }
+  open.on("error", () => client.destroy())
+  open.once("secure", () => {
+    const server = connect(socketPath)
+    for (const [one, other] of [[open, server], [server, open]] as const) {
+      one.on("error", () => other.destroy())
+      one.on("close", () => other.destroy())
+      one.pipe(other)
+    }
+  })
 }

@@ -83,6 +83,7 @@ export class Engine {
   private readonly options: EngineOptions
   private readonly epoch: bigint
   private readonly watch: Watch
+  private lastInterruption: TaskInterrupted | undefined
   private isPumping = false
   private isScheduled = false
 
@@ -151,7 +152,7 @@ export class Engine {
       this.unbegun(submission, reason)
       this.schedule()
     } else if (submission.place === "running") {
-      this.cut(submission, new TaskInterrupted({ task: this.nameOf(submission), reason }))
+      this.cut(submission, this.interruption(submission, reason))
     }
     this.settle()
   }
@@ -210,6 +211,15 @@ export class Engine {
 
   nameOf(submission: Submission): string {
     return submission.settings.name ?? `of pool ${this.name}`
+  }
+
+  /** Many end for the same reason at the same time. */
+  private interruption(submission: Submission, reason: string): TaskInterrupted {
+    const task = this.nameOf(submission)
+    if (this.lastInterruption?.task !== task || this.lastInterruption.reason !== reason) {
+      this.lastInterruption = new TaskInterrupted({ task, reason })
+    }
+    return this.lastInterruption
   }
 
   private now(): number {
@@ -377,7 +387,7 @@ export class Engine {
 
   /** The end of what never began. */
   private unbegun(submission: Submission, reason: string): void {
-    const error = new TaskInterrupted({ task: this.nameOf(submission), reason })
+    const error = this.interruption(submission, reason)
     const { context = this.options.context, work } = submission
     submission.end(Exit.fail(error))
     if (!isRecorded(work)) return

@@ -24,7 +24,9 @@ export interface Crew {
 }
 
 export interface Status {
+  /** Threads that have been started, and those of them that have come up. */
   readonly threads: number
+  readonly ready: number
   readonly running: number
   readonly waiting: number
 }
@@ -34,7 +36,9 @@ export interface Rules {
   readonly idleMs: number
   readonly graceMs: number
   readonly now: () => number
-  readonly start: (listener: { readonly onReply: (reply: Reply) => void; readonly onEnd: (end: End) => void }) => Host
+  readonly start: (
+    listener: { readonly onReplies: (replies: ReadonlyArray<Reply>) => void; readonly onEnd: (end: End) => void }
+  ) => Host
   /** Something is due at this time. */
   readonly due: (at: number) => void
   /** A thread ended that nobody had asked to. */
@@ -58,6 +62,7 @@ export const make = (rules: Rules): Crew => {
   const ending = new Set<Seat.Seat>()
   const seatOf = new Map<Seat.Job, Seat.Seat>()
   let isPlanned = false
+  let isPlannedLater = false
   let isClosed = false
   let nextId = 1
   let ready: (() => void) | undefined
@@ -69,40 +74,66 @@ export const make = (rules: Rules): Crew => {
     settle?.(outcome)
   }
 
+  /**
+   * At once where a thread has nothing to do; else after this turn of the event loop, so that what the turn brings goes
+   * out in one message: sending each task by itself cost a third of the time of the main thread.
+   */
   const plan = () => {
     if (isPlanned) return
-    isPlanned = true
-    queueMicrotask(pump)
+    if (isStarving()) {
+      isPlanned = true
+      queueMicrotask(pump)
+    } else if (!isPlannedLater) {
+      isPlannedLater = true
+      setImmediate(() => {
+        isPlannedLater = false
+        pump()
+      })
+    }
   }
 
-  const open = (): Seat.Seat => {
-    const seat: Seat.Seat = Seat.make(
-      rules.start({ onReply: (reply) => onReply(seat, reply), onEnd: (end) => onEnd(seat, end) }),
-      now()
-    )
-    seats.add(seat)
-    return seat
+  const isStarving = () => {
+    if (seats.size < rules.capacity) return true
+    for (const { jobs, outbox } of seats) if (jobs.size === outbox.length) return true
+    return false
   }
 
-  const seatFor = (job: Seat.Job): Seat.Seat | undefined => {
+  const open = (): Seat.Seat | undefined => {
+    try {
+      const seat: Seat.Seat = Seat.make(
+        rules.start({ onReplies: (replies) => onReplies(seat, replies), onEnd: (end) => onEnd(seat, end) }),
+        now()
+      )
+      seats.add(seat)
+      return seat
+    } catch (error) {
+      rules.crashed({ isOutOfMemory: false, detail: `it could not be started: ${String(error)}` })
+      return undefined
+    }
+  }
+
+  /** Undefined while all are at work, `none` where the machine has no more threads to give. */
+  const seatFor = (job: Seat.Job): Seat.Seat | "none" | undefined => {
     let best: Seat.Seat | undefined
     for (const seat of seats) {
-      if (!Seat.hasRoom(seat, job.cost)) continue
+      if (!Seat.hasRoom(seat, job.kind)) continue
       if (seat.jobs.size === 0 && seat.isReady) return seat
       if (best === undefined || seat.jobs.size < best.jobs.size) best = seat
     }
     if (best?.jobs.size === 0) return best
-    return seats.size < rules.capacity ? open() : best
+    return seats.size < rules.capacity ? open() ?? best ?? "none" : best
   }
 
   const pump = () => {
     isPlanned = false
     if (isClosed) return
-    for (let job = line.take(); job !== undefined; job = line.take()) {
+    for (let job = line.peek(); job !== undefined; job = line.peek()) {
       const seat = seatFor(job)
-      if (seat === undefined) {
-        line.putBack(job)
-        break
+      if (seat === undefined) break
+      line.take()
+      if (seat === "none") {
+        settle(job, { kind: "lost", isOutOfMemory: false, detail: "no thread could be started" })
+        continue
       }
       Seat.hold(seat, job, nextId, now())
       nextId = nextId === lastId ? 1 : nextId + 1
@@ -136,7 +167,7 @@ export const make = (rules: Rules): Crew => {
   const drop = (seat: Seat.Seat, job: Seat.Job) => {
     const unsent = seat.outbox.indexOf(job)
     if (unsent >= 0) seat.outbox = seat.outbox.filter((other) => other !== job)
-    Seat.release(seat, job, now())
+    Seat.release(seat, job)
     seatOf.delete(job)
     if (seat.jobs.size === 0) seat.killAt = Number.POSITIVE_INFINITY
   }
@@ -147,37 +178,42 @@ export const make = (rules: Rules): Crew => {
     else if (seat.isReady) rules.due(seat.since + first.limitMs)
   }
 
-  const onReply = (seat: Seat.Seat, [id, answer, value, runMs]: Reply) => {
+  const onReplies = (seat: Seat.Seat, replies: ReadonlyArray<Reply>) => {
+    const at = now()
+    for (const reply of replies) onReply(seat, reply, at)
+    watch(seat)
+    if (line.size() > 0 || seat.outbox.length > 0) plan()
+    else if (seat.jobs.size === 0) {
+      if (seatOf.size > 1) rules.due(at + longMs)
+      plan()
+    }
+  }
+
+  const onReply = (seat: Seat.Seat, reply: Reply, at: number) => {
+    const [id, answer, , runMs] = reply
     if (answer === "ready") {
       seat.isReady = true
-      seat.since = now()
-      watch(seat)
-      if (ready !== undefined && Array.from(seats).every(({ isReady }) => isReady)) ready()
+      seat.since = at
+      noteReady()
       return
     }
     const job = seat.jobs.get(id)
     if (job === undefined) return
     if (answer === "heard") {
-      seat.killAt = Math.max(seat.killAt, now() + rules.graceMs)
+      seat.killAt = Math.max(seat.killAt, at + rules.graceMs)
       rules.due(seat.killAt)
       return
     }
-    const { cost } = job
-    cost.meanMs = Number.isFinite(cost.meanMs) ? cost.meanMs * 0.8 + runMs * 0.2 : runMs
+    const { kind } = job
+    kind.meanMs = Number.isFinite(kind.meanMs) ? kind.meanMs * 0.8 + runMs * 0.2 : runMs
     seat.killAt = Number.POSITIVE_INFINITY
+    seat.since = at
     drop(seat, job)
-    settle(
-      job,
-      job.stopping === "timeout"
-        ? { kind: "timeout" }
-        : { kind: "reply", reply: [id, answer, value, runMs], host: seat.host.id }
-    )
-    watch(seat)
-    if (line.size() > 0 || seat.outbox.length > 0) plan()
-    else if (seat.jobs.size === 0) {
-      if (seatOf.size > 1) rules.due(now() + longMs)
-      plan()
-    }
+    settle(job, job.stopping === "timeout" ? { kind: "timeout" } : { kind: "reply", reply, host: seat.host.id })
+  }
+
+  const noteReady = () => {
+    if (ready !== undefined && Array.from(seats).every(({ isReady }) => isReady)) ready()
   }
 
   /** What had not begun there runs elsewhere. What had begun is lost; where nobody had, the first pays for it. */
@@ -192,13 +228,19 @@ export const make = (rules: Rules): Crew => {
         drop(seat, job)
         settle(
           job,
-          job.stopping === "timeout" ? { kind: "timeout" } : isClosed ? { kind: "left" } : { kind: "lost", ...end }
+          job.stopping === "timeout"
+            ? { kind: "timeout" }
+            : isClosed
+            ? { kind: "left" }
+            : Seat.hadEnded(seat, job)
+            ? { kind: "lost", isOutOfMemory: false, detail: "its result was lost when the next task had to be killed" }
+            : { kind: "lost", ...end }
         )
       }
     }
     if (!wasAsked) rules.crashed(end)
     if (isClosed && seats.size === 0 && ending.size === 0) closed?.()
-    if (ready !== undefined && Array.from(seats).every(({ isReady }) => isReady)) ready()
+    noteReady()
     plan()
   }
 
@@ -259,12 +301,18 @@ export const make = (rules: Rules): Crew => {
         plan()
         return stopped()
       }
+      // it has ended, and its reply is on the way
+      if (Seat.head(seat) !== job) {
+        job.settle = undefined
+        return stopped()
+      }
       job.settle = stopped
       if (job.stopping === undefined && !seat.isEnding) stop(seat, job, "cancel")
     },
     prewarm: (done) => {
-      while (seats.size < rules.capacity) open()
+      while (seats.size < rules.capacity && open() !== undefined);
       ready = done
+      noteReady()
     },
     tick: () => {
       const at = now()
@@ -288,6 +336,7 @@ export const make = (rules: Rules): Crew => {
     },
     status: () => ({
       threads: seats.size,
+      ready: Array.from(seats).filter(({ isReady }) => isReady).length,
       running: Array.from(seats).reduce((sum, { jobs }) => sum + (jobs.size === 0 ? 0 : 1), 0),
       waiting: line.size() + Array.from(seats).reduce((sum, { jobs }) => sum + Math.max(0, jobs.size - 1), 0)
     }),

@@ -34,7 +34,7 @@ export interface Settings {
 }
 
 interface Listener {
-  readonly onReply: (reply: Reply) => void
+  readonly onReplies: (replies: ReadonlyArray<Reply>) => void
   readonly onEnd: (end: End) => void
 }
 
@@ -46,6 +46,13 @@ const entry = new URL(`./task.worker${isSource ? ".ts" : ".js"}`, import.meta.ur
 const condition = "--conditions=ostinato:source"
 const isNeeded = isSource && !process.execArgv.includes(condition)
 
+// neither a debugger's port nor a program given on the command line is for a second process
+const inherited = () => {
+  const program = process.execArgv.findIndex((flag) => /^(-e|-p|-pe|--eval|--print)$/.test(flag))
+  const flags = program < 0 ? process.execArgv : process.execArgv.toSpliced(program, 2)
+  return flags.filter((flag) => !flag.startsWith("--inspect"))
+}
+
 export const start = (settings: Settings, listener: Listener): Host =>
   settings.isolation === "thread"
     ? startThread(settings, listener)
@@ -55,7 +62,7 @@ export const start = (settings: Settings, listener: Listener): Host =>
 
 const cells = () => new Int32Array(new SharedArrayBuffer(window * Int32Array.BYTES_PER_ELEMENT))
 
-const startThread = ({ config, limits, name }: Settings, { onEnd, onReply }: Listener): Host => {
+const startThread = ({ config, limits, name }: Settings, { onEnd, onReplies }: Listener): Host => {
   const slots = cells()
   const worker = new Worker(entry, {
     name,
@@ -64,7 +71,7 @@ const startThread = ({ config, limits, name }: Settings, { onEnd, onReply }: Lis
     workerData: { slots, config }
   })
   let end: End | undefined
-  worker.on("message", onReply)
+  worker.on("message", onReplies)
   worker.on("error", (error) => {
     end = {
       isOutOfMemory: "code" in error && error.code === "ERR_WORKER_OUT_OF_MEMORY",
@@ -84,13 +91,13 @@ const startThread = ({ config, limits, name }: Settings, { onEnd, onReply }: Lis
 // of what a process says before its end
 const tailChars = 4000
 
-const startProcess = ({ config, limits }: Settings, { onEnd, onReply }: Listener): Host => {
+const startProcess = ({ config, limits }: Settings, { onEnd, onReplies }: Listener): Host => {
   const { maxOldGenerationSizeMb, maxYoungGenerationSizeMb, stackSizeMb } = limits
   const child: ChildProcess = fork(entry, {
     serialization: "advanced",
     stdio: ["ignore", "inherit", "pipe", "ipc"],
     execArgv: [
-      ...process.execArgv.filter((flag) => !flag.startsWith("--inspect")),
+      ...inherited(),
       ...(isNeeded ? [condition] : []),
       ...(maxOldGenerationSizeMb === undefined ? [] : [`--max-old-space-size=${maxOldGenerationSizeMb}`]),
       ...(maxYoungGenerationSizeMb === undefined ? [] : [`--max-semi-space-size=${maxYoungGenerationSizeMb}`]),
@@ -111,7 +118,7 @@ const startProcess = ({ config, limits }: Settings, { onEnd, onReply }: Listener
       detail: said === "" ? detail : `${detail}: ${said}`
     })
   }
-  child.on("message", onReply)
+  child.on("message", onReplies)
   child.once("error", (error) => over(String(error)))
   child.once(
     "close",
@@ -132,20 +139,20 @@ const startProcess = ({ config, limits }: Settings, { onEnd, onReply }: Listener
 // the end of the process is told apart
 const ignoreClosed = () => {}
 
-const startHere = ({ config, now }: Settings, { onEnd, onReply }: Listener): Host => {
+const startHere = ({ config, now }: Settings, { onEnd, onReplies }: Listener): Host => {
   const slots = cells()
   let isOver = false
-  const take = serve(
+  const { take } = serve(
     {
       now,
-      post: (reply, transfer) => {
-        const copy: Reply = structuredClone(reply, { transfer: [...transfer ?? []] })
-        if (!isOver) onReply(copy)
+      post: (replies, transfer) => {
+        const copy: ReadonlyArray<Reply> = structuredClone(replies, { transfer: [...transfer ?? []] })
+        if (!isOver) onReplies(copy)
       }
     },
     { slots, config: structuredClone(config), threadId: 0 }
   )
-  queueMicrotask(() => onReply([0, "ready", null, 0]))
+  queueMicrotask(() => onReplies([[0, "ready", null, 0]]))
   return {
     id: 0,
     slots,

@@ -2,6 +2,7 @@
 export interface Line<A> {
   readonly add: (item: A, priority: number) => void
   readonly putBack: (item: A) => void
+  readonly peek: () => A | undefined
   readonly take: () => A | undefined
   readonly remove: (item: A) => boolean
   readonly size: () => number
@@ -13,11 +14,18 @@ export const make = <A>(): Line<A> => {
   let priorities: Array<number> = []
   let size = 0
 
-  const takeFrom = (items: Set<A>): A | undefined => {
-    for (const item of items) {
-      items.delete(item)
-      size -= 1
-      return item
+  const remove = (item: A) => {
+    const held = returned.delete(item) || Array.from(lanes.values()).some((lane) => lane.delete(item))
+    if (held) size -= 1
+    return held
+  }
+
+  const front = (): { readonly items: Set<A>; readonly item: A } | undefined => {
+    if (size === 0) return undefined
+    for (const item of returned) return { items: returned, item }
+    for (const priority of priorities) {
+      const items = lanes.get(priority) ?? returned
+      for (const item of items) return { items, item }
     }
     return undefined
   }
@@ -36,21 +44,15 @@ export const make = <A>(): Line<A> => {
       size += 1
       returned.add(item)
     },
+    peek: () => front()?.item,
     take: () => {
-      if (size === 0) return undefined
-      if (returned.size > 0) return takeFrom(returned)
-      for (const priority of priorities) {
-        const lane = lanes.get(priority)
-        const item = lane === undefined ? undefined : takeFrom(lane)
-        if (item !== undefined) return item
-      }
-      return undefined
+      const found = front()
+      if (found === undefined) return undefined
+      found.items.delete(found.item)
+      size -= 1
+      return found.item
     },
-    remove: (item) => {
-      const held = returned.delete(item) || Array.from(lanes.values()).some((lane) => lane.delete(item))
-      if (held) size -= 1
-      return held
-    },
+    remove,
     size: () => size
   }
 }

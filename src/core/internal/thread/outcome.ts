@@ -1,5 +1,6 @@
 /** What the end of a call means to whoever asked for it. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { ResultInvalid, TaskInterrupted, TaskTimeout } from "../../TaskError.ts"
 import {
@@ -61,11 +62,14 @@ export const reader = <P extends Travelling, S extends Travelling, E extends Tra
         // oxlint-enable typescript/no-unsafe-type-assertion
         if (answer === "absent") {
           return Effect.fail(
-            new ThreadTaskInvalid({ task: name, module: job.module, export: job.name, detail: String(value) })
+            new ThreadTaskInvalid({ task: name, module: task.module, export: task.export, detail: String(value) })
           )
         }
+        const decoding = decodeSuccess(value)
+        // most Schemas answer at once
+        if (Exit.isExit(decoding) && Exit.isSuccess(decoding)) return decoding
         return Effect.mapError(
-          decodeSuccess(value),
+          decoding,
           (error) => new ResultInvalid({ task: name, detail: error.message })
         )
       }

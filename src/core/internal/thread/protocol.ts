@@ -1,17 +1,20 @@
 /**
  * What a pool and its threads say to each other.
  *
- *   pool → thread   [call, call, …] in one message, or the id of a call that is to stop
- *   thread → pool   ready; then one reply for each call that it began, posted before the next call begins
+ *   pool → thread   calls, one after the other in one flat array, or the id of a call that is to stop
+ *   thread → pool   ready; then one reply for each call that it began, several of short calls in one message
  *
  * A call is begun by whoever wins its slot, a cell of shared memory that the pool sets to the id of the call: the thread
  * changes it to `-id` and begins, or the pool changes it to 0 and takes the call back. So the pool knows at any time, and
- * also after the thread's death, what had begun. A process shares no memory: it is sent one call at a time.
+ * also after the thread's death, what had begun and what had ended. A process shares no memory: it is sent one call at a
+ * time.
  */
 
-export type Call = readonly [id: number, slot: number, module: string, name: string, payload: unknown]
-
-export type Order = ReadonlyArray<Call> | number
+/**
+ * Calls: id, slot, code, whether it is short, payload, and so on. The code is a number; the first time that a thread
+ * hears of it, it is `number:module#export`.
+ */
+export type Order = ReadonlyArray<unknown> | number
 
 export type Reply = readonly [id: number, answer: Answer, value: unknown, runMs: number]
 
@@ -42,6 +45,9 @@ export interface Seed {
   readonly config: unknown
   readonly threadId: number
 }
+
+/** In the slot of a call that has ended while its reply still waits. */
+export const finished = -0x8000_0000
 
 /** The most calls that a thread holds at a time. */
 export const window = 64

@@ -6,10 +6,13 @@
  *      +----taken back----+                +--host ended--> lost
  */
 import type { Host } from "./host.ts"
-import { type Call, type Reply, window } from "./protocol.ts"
+import { finished, type Reply, window } from "./protocol.ts"
 
-/** What a task has cost so far, which says how many calls may be sent ahead. */
-export interface Cost {
+/** What is known of some code, whatever task it stands behind. */
+export interface Kind {
+  readonly index: number
+  /** `module#export` */
+  readonly code: string
   /** Mean run time in milliseconds, the newest count most; infinite before the first. */
   meanMs: number
 }
@@ -23,12 +26,10 @@ export type Outcome =
   | { readonly kind: "left" }
 
 export interface Job {
-  readonly module: string
-  readonly name: string
   readonly payload: unknown
   readonly transfer: ReadonlyArray<ArrayBuffer>
   readonly limitMs: number
-  readonly cost: Cost
+  readonly kind: Kind
   settle: ((outcome: Outcome) => void) | undefined
   /** The call, while a seat holds it. */
   id: number
@@ -43,6 +44,8 @@ export interface Seat {
   /** By the id of the call, the first one is running. */
   readonly jobs: Map<number, Job>
   readonly slots: Array<number>
+  /** What the thread has heard of. */
+  readonly kinds: Set<Kind>
   outbox: Array<Job>
   isReady: boolean
   isEnding: boolean
@@ -57,6 +60,7 @@ export const make = (host: Host, now: number): Seat => ({
   host,
   jobs: new Map(),
   slots: Array.from({ length: window }, (_, slot) => slot),
+  kinds: new Set(),
   outbox: [],
   isReady: false,
   isEnding: false,
@@ -67,16 +71,23 @@ export const make = (host: Host, now: number): Seat => ({
 
 // calls that would take longer than this together are not sent ahead, for they might wait behind one another
 const aheadMs = 20
+// replies of calls that take less wait for one another
+const shortMs = 0.1
 
 /** Whether the seat takes this call beside those that it holds. */
-export const hasRoom = (seat: Seat, cost: Cost): boolean =>
+export const hasRoom = (seat: Seat, kind: Kind): boolean =>
   !seat.isEnding &&
   (seat.jobs.size === 0 ||
     (seat.killAt === Number.POSITIVE_INFINITY && seat.jobs.size < seat.host.window &&
-      seat.expectedMs + cost.meanMs <= aheadMs))
+      seat.expectedMs + kind.meanMs <= aheadMs))
 
-/** The call that runs, as far as is known. */
-export const head = (seat: Seat): Job | undefined => seat.jobs.values().next().value
+/** The call that runs, or will run next. */
+export const head = (seat: Seat): Job | undefined => {
+  for (const job of seat.jobs.values()) {
+    if (!hadEnded(seat, job)) return job
+  }
+  return undefined
+}
 
 export const hold = (seat: Seat, job: Job, id: number, now: number): void => {
   const slot = seat.slots.pop() ?? 0
@@ -84,19 +95,17 @@ export const hold = (seat: Seat, job: Job, id: number, now: number): void => {
   if (seat.jobs.size === 0) seat.since = now
   job.id = id
   job.slot = slot
-  job.expectedMs = Number.isFinite(job.cost.meanMs) ? job.cost.meanMs : aheadMs
+  job.expectedMs = Number.isFinite(job.kind.meanMs) ? job.kind.meanMs : aheadMs
   seat.expectedMs += job.expectedMs
   seat.jobs.set(id, job)
   seat.outbox.push(job)
 }
 
 /** The seat no longer holds the call. */
-export const release = (seat: Seat, job: Job, now: number): void => {
-  if (head(seat) === job) seat.since = now
+export const release = (seat: Seat, job: Job): void => {
   seat.jobs.delete(job.id)
   seat.slots.push(job.slot)
   seat.expectedMs = seat.jobs.size === 0 ? 0 : seat.expectedMs - job.expectedMs
-  if (seat.jobs.size === 0) seat.since = now
 }
 
 /** Takes a call back that has not begun, and then never will. */
@@ -118,16 +127,27 @@ export const markStopped = (seat: Seat, job: Job): void => {
 export const hadBegun = (seat: Seat, job: Job): boolean =>
   seat.host.slots === null || Atomics.load(seat.host.slots, job.slot) !== job.id
 
+/** Whether the call had ended, with its reply still on the way. */
+export const hadEnded = (seat: Seat, job: Job): boolean =>
+  seat.host.slots !== null && Atomics.load(seat.host.slots, job.slot) === finished
+
 /** Sends what was offered since the last time. Throws where something in it cannot travel; then nothing was sent. */
 export const send = (seat: Seat): void => {
   const { outbox } = seat
   if (outbox.length === 0) return
   seat.outbox = []
-  const calls = outbox.map((job): Call => [job.id, job.slot, job.module, job.name, job.payload])
+  const calls: Array<unknown> = []
+  const transfer: Array<ArrayBuffer> = []
+  for (const { id, kind, payload, slot, transfer: moving } of outbox) {
+    const code = seat.kinds.has(kind) ? kind.index : `${kind.index}:${kind.code}`
+    calls.push(id, slot, code, kind.meanMs <= shortMs, payload)
+    transfer.push(...moving)
+  }
   try {
-    seat.host.post(calls, outbox.flatMap(({ transfer }) => transfer))
+    seat.host.post(calls, transfer)
   } catch (error) {
     seat.outbox = outbox
     throw error
   }
+  for (const { kind } of outbox) seat.kinds.add(kind)
 }

@@ -5,112 +5,124 @@
  * Effect loads Effect then.
  */
 // @effect-diagnostics asyncFunction:off -- Effect is not loaded here
-import type { Call, Order, Reply, Seed, Thrown } from "./protocol.ts"
+import { CallContext, type Current, isStopped } from "./callContext.ts"
+import type { Order, Seed, Thrown } from "./protocol.ts"
 import { stuckIn } from "./protocol.ts"
-
-export interface Port {
-  readonly post: (reply: Reply, transfer?: ReadonlyArray<ArrayBuffer>) => void
-  readonly now: () => number
-}
+import * as Replies from "./replies.ts"
 
 type Code = (payload: unknown, context: object) => unknown
 
-interface Current {
+interface Call {
   readonly id: number
   readonly slot: number
-  controller: AbortController | undefined
-  isStopped: boolean
+  readonly code: number
+  readonly isShort: boolean
+  readonly payload: unknown
+}
+
+export interface Server {
+  readonly take: (order: Order) => void
+  /** Sends every reply that waits. */
+  readonly flush: () => void
 }
 
 /** Takes the orders of the pool. */
-export const serve = (port: Port, seed: Seed): (order: Order) => void => {
-  const config = frozen(seed.config)
+export const serve = (port: Replies.Port, { config: given, slots, threadId }: Seed): Server => {
+  const surroundings = { config: frozen(given), slots, threadId }
+  const replies = Replies.make(port, slots)
   const calls: Array<Call> = []
-  const known = new Map<string, Code>()
+  const names = new Map<number, string>()
+  const known = new Map<number, Code>()
   let current: Current | undefined
   let isBusy = false
 
-  const isStopped = (running: Current) =>
-    running.isStopped || (seed.slots !== null && Atomics.load(seed.slots, running.slot) !== -running.id)
+  // the shape is fixed by the protocol
+  // oxlint-disable typescript/no-unsafe-type-assertion -- as said
+  const callAt = (order: ReadonlyArray<unknown>, at: number): Call => ({
+    id: order[at] as number,
+    slot: order[at + 1] as number,
+    code: typeof order[at + 2] === "number" ? order[at + 2] as number : learned(order[at + 2] as string),
+    isShort: order[at + 3] as boolean,
+    payload: order[at + 4]
+  })
+  // oxlint-enable typescript/no-unsafe-type-assertion
+
+  const learned = (said: string): number => {
+    const colon = said.indexOf(":")
+    const index = Number(said.slice(0, colon))
+    names.set(index, said.slice(colon + 1))
+    return index
+  }
 
   const execute = (call: Call): Promise<void> | undefined => {
-    const [id, slot, module, name, payload] = call
-    if (seed.slots !== null && Atomics.compareExchange(seed.slots, slot, id, -id) !== id) return undefined
-    const running: Current = { id, slot, controller: undefined, isStopped: false }
+    const { code: index, id, isShort, payload, slot } = call
+    if (!isShort) replies.flush()
+    if (slots !== null && Atomics.compareExchange(slots, slot, id, -id) !== id) return undefined
+    const running: Current = { id, slot, controller: undefined, isAsked: false, buffers: undefined }
     current = running
-    const buffers: Array<ArrayBuffer> = []
-    const context = {
-      config,
-      threadId: seed.threadId,
-      isStopped: () => isStopped(running),
-      transfer: (...moved: ReadonlyArray<ArrayBuffer>) => void buffers.push(...moved),
-      get signal() {
-        running.controller ??= new AbortController()
-        if (isStopped(running)) running.controller.abort()
-        return running.controller.signal
-      }
-    }
-    let begunAt = port.now()
+    const context = new CallContext(running, surroundings)
+    let begunAt = 0
     const answer = (value: unknown) => {
       current = undefined
-      try {
-        port.post([id, "value", value, port.now() - begunAt], buffers)
-      } catch (error) {
-        port.post([id, "stuck", stuckIn(value, "result") ?? { path: "result", value: String(error) }, 0])
-      }
+      if (running.buffers === undefined) replies.add([id, "value", value, port.now() - begunAt], slot)
+      else replies.addMoving([id, "value", value, port.now() - begunAt], running.buffers)
     }
     const broken = (error: unknown) => {
       current = undefined
-      port.post([id, "thrown", thrown(error), port.now() - begunAt])
+      replies.add([id, "thrown", thrown(error), port.now() - begunAt], slot)
     }
     const run = (code: Code): Promise<void> | undefined => {
       begunAt = port.now()
       try {
         const value = code(payload, context)
-        if (!isLater(value)) {
-          answer(value)
-          return undefined
-        }
-        return settled(value, () => context.signal).then(answer, broken)
+        if (isLater(value)) return settled(value, () => context.signal).then(answer, broken)
+        answer(value)
       } catch (error) {
         broken(error)
+      }
+      return undefined
+    }
+    const code = known.get(index)
+    if (code !== undefined) return run(code)
+    return load(names.get(index) ?? "").then((found) => {
+      begunAt = port.now()
+      if (typeof found === "string") {
+        current = undefined
+        replies.add([id, "absent", found, 0], slot)
         return undefined
       }
-    }
-    const code = known.get(`${module}#${name}`)
-    if (code !== undefined) return run(code)
-    return load(module, name).then(
-      (found) => {
-        if (typeof found === "string") {
-          current = undefined
-          port.post([id, "absent", found, 0])
-          return undefined
-        }
-        known.set(`${module}#${name}`, found)
-        return isStopped(running) ? broken("stopped before it began") : run(found)
-      }
-    )
+      known.set(index, found)
+      return isStopped(running, slots) ? broken("stopped before it began") : run(found)
+    })
   }
 
   const drain = async () => {
     isBusy = true
     for (let call = calls.shift(); call !== undefined; call = calls.shift()) {
       const later = execute(call)
-      if (later !== undefined) await later
+      if (later === undefined) replies.flushDue()
+      else {
+        replies.flush()
+        await later
+      }
     }
+    replies.flush()
     isBusy = false
   }
 
-  return (order) => {
-    if (typeof order === "number") {
-      if (current?.id !== order) return
-      current.isStopped = true
-      port.post([order, "heard", null, 0])
-      current.controller?.abort()
-      return
+  return {
+    flush: replies.flush,
+    take: (order) => {
+      if (typeof order === "number") {
+        if (current?.id !== order) return
+        current.isAsked = true
+        port.post([[order, "heard", null, 0]])
+        current.controller?.abort()
+        return
+      }
+      for (let at = 0; at < order.length; at += 5) calls.push(callAt(order, at))
+      if (!isBusy) void drain()
     }
-    calls.push(...order)
-    if (!isBusy) void drain()
   }
 }
 
@@ -131,7 +143,8 @@ const settled = async (value: object, signal: () => AbortSignal): Promise<unknow
   isEffect(value) ? (await import("./effects.ts")).run(value, signal()) : value
 
 /** Gives a sentence where there is no such code. */
-const load = async (module: string, name: string): Promise<Code | string> => {
+const load = async (code: string): Promise<Code | string> => {
+  const [, module = "", name = ""] = /^(.*)#(.*)$/s.exec(code) ?? []
   try {
     const found: unknown = (await loadEither(module))[name]
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it takes is the contract's to say

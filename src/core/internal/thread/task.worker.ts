@@ -4,20 +4,24 @@ import type { Order, Reply, Seed } from "./protocol.ts"
 import { serve } from "./serve.ts"
 
 const now = () => performance.now()
-const ready: Reply = [0, "ready", null, 0]
+const ready: ReadonlyArray<Reply> = [[0, "ready", null, 0]]
 
 if (parentPort === null) {
   // the pool is gone: nothing that runs here has a reader any more
   process.once("disconnect", () => process.exit())
   process.once("message", (seed: Seed) => {
-    const post = (reply: Reply) => void process.send?.(reply)
-    const take = serve({ post, now }, { ...seed, threadId })
+    const post = (replies: ReadonlyArray<Reply>) => void process.send?.(replies)
+    const { take } = serve({ post, now }, { ...seed, threadId })
     process.on("message", (order: Order) => take(order))
     post(ready)
   })
 } else {
   const port = parentPort
-  const take = serve({ post: (reply, transfer) => port.postMessage(reply, transfer), now }, { ...workerData, threadId })
+  const { flush, take } = serve({
+    post: (replies, transfer) => port.postMessage(replies, transfer),
+    now
+  }, { ...workerData, threadId })
+  process.once("exit", flush)
   port.on("message", take)
   port.postMessage(ready)
 }

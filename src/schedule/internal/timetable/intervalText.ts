@@ -1,0 +1,37 @@
+/**
+ * Intervals as people and files write them.
+ */
+import * as Duration from "effect/Duration"
+
+const units = {
+  week: 604_800_000,
+  day: 86_400_000,
+  hour: 3_600_000,
+  minute: 60_000,
+  second: 1000,
+  millisecond: 1
+}
+
+/** Milliseconds of seconds, words or ISO-8601; none where the text is no interval, or one whose length varies. */
+export const read = (text: string): number | undefined => {
+  const millis = milliseconds(text.trim())
+  return millis !== undefined && Number.isSafeInteger(millis) && millis > 0 ? millis : undefined
+}
+
+/** In the largest unit that needs no fraction. */
+export const words = (millis: number): string => {
+  const [unit, size] = Object.entries(units).find(([, size]) => millis % size === 0) ?? ["millisecond", 1]
+  const count = millis / size
+  return `${count} ${unit}${count === 1 ? "" : "s"}`
+}
+
+const milliseconds = (text: string): number | undefined => {
+  if (/^\d{1,12}$/.test(text)) return Number(text) * 1000
+  const [, count, unit] = /^(\d{1,16}) (millisecond|second|minute|hour|day|week)s?$/.exec(text) ?? []
+  if (count !== undefined) return Number(count) * (Object.entries(units).find(([name]) => name === unit)?.[1] ?? 0)
+  if (/^P(?!.*Y)(?![^T]*M)/.test(text)) {
+    const iso = Duration.fromIso(text)
+    return iso._tag === "Some" ? Duration.toMillis(iso.value) : undefined
+  }
+  return undefined
+}
