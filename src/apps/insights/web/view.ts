@@ -129,8 +129,10 @@ const facts = ({ busFactor, bytes, files, firstDay, lastDay, releases }: Reposit
     "p",
     { class: "facts" },
     html("span", {}, `${Format.counted(files, "file")}, ${Format.size(bytes)}`),
-    html("span", {}, Format.counted(releases, "release")),
-    firstDay === null || lastDay === null ? null : html("span", {}, `${Format.age(firstDay, lastDay)} of work`),
+    releases === 0 ? null : html("span", {}, Format.counted(releases, "release")),
+    firstDay === null || lastDay === null || firstDay === lastDay
+      ? null
+      : html("span", {}, `${Format.age(firstDay, lastDay)} of work`),
     busFactor === 0 ? null : html(
       "span",
       { title: "The least number of people who together made half of the commits: the bus factor" },
