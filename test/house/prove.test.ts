@@ -16,7 +16,7 @@ const history = () => {
     for (let n = 0; n < perSchedule; n++) {
       const tick = instant(n)
       lines.push({ op: "begin", node: "node-0.1", schedule, tick }, { op: "end", node: "node-0.1", schedule, tick })
-      rows.push({ schedule, tick, outcome: "completed" })
+      rows.push({ schedule, tick, outcome: "completed", detail: null })
     }
   }
   return { lines, rows }
@@ -76,7 +76,7 @@ describe("the checker of the suite schedule", () => {
   it("finds a row that is open, and one that calls work done which was cut", () => {
     assert.deepStrictEqual(
       judge(({ lines, rows }) => {
-        rows.splice(0, 1, { schedule: "prove.a", tick: instant(0), outcome: null })
+        rows.splice(0, 1, { schedule: "prove.a", tick: instant(0), outcome: null, detail: null })
         lines.splice(3, 1)
       }),
       { ...well, misrecorded: 2, cut: 1, cutUnexplained: 1 }
@@ -87,7 +87,7 @@ describe("the checker of the suite schedule", () => {
     assert.deepStrictEqual(
       judge(({ lines, rows }) => {
         lines.splice(1, 1)
-        rows.splice(0, 1, { schedule: "prove.a", tick: instant(0), outcome: "abandoned" })
+        rows.splice(0, 1, { schedule: "prove.a", tick: instant(0), outcome: "abandoned", detail: null })
       }, ["node-0.1"]),
       { ...well, cut: 1 }
     )

@@ -15,7 +15,7 @@ export interface Verdict {
   readonly cut: number
   /** Cut runs whose process nobody killed. */
   readonly cutUnexplained: number
-  /** Instants without any run. */
+  /** Instants without any run, and what their rows say. */
   readonly lost: ReadonlyArray<string>
   /** Instants with more than one run. */
   readonly double: ReadonlyArray<string>
@@ -47,7 +47,12 @@ export const check = (input: {
     done: due.filter((key) => ended.has(key)).length,
     cut: cut.length,
     cutUnexplained: cut.filter((key) => !(begun.get(key) ?? []).some(({ node }) => input.killed.has(node))).length,
-    lost: due.filter((key) => !begun.has(key)),
+    lost: due.filter((key) => !begun.has(key)).map((key) => {
+      const row = rows.get(key)?.[0]
+      return `${key} (${
+        row === undefined ? "no row" : `${row.outcome ?? "open"}${row.detail === null ? "" : `: ${row.detail}`}`
+      })`
+    }),
     double: Array.from(begun).filter(([, lines]) => lines.length > 1).map(([key]) => key),
     stray: Array.from(begun.values()).flat()
       .filter((line) => !wanted.has(keyOf(line)) && !isLater(line, starts, input.perSchedule)).map(keyOf),

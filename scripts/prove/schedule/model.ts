@@ -27,4 +27,5 @@ export interface Row {
   readonly tick: string
   /** `null` while its work has not ended. */
   readonly outcome: string | null
+  readonly detail: string | null
 }

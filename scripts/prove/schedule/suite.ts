@@ -155,8 +155,8 @@ const settled = async (
   killed: ReadonlySet<string>
 ) => {
   for (let waited = 0;; waited += 1) {
-    const rows = (await ask<{ schedule: string; tick: Date; outcome: string | null }>((sql) =>
-      sql`SELECT schedule, tick, outcome FROM ostinato.tick`
+    const rows = (await ask<{ schedule: string; tick: Date; outcome: string | null; detail: string | null }>((sql) =>
+      sql`SELECT schedule, tick, outcome, detail FROM ostinato.tick`
     )).map((row): Row => ({ ...row, tick: row.tick.toISOString() }))
     const lines = written(folder)
     const { lost, misrecorded } = check({ lines, rows, first, perSchedule, killed })
