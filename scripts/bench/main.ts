@@ -47,7 +47,7 @@ if (absent.length > 0) {
 
 const { failures, missed, results, text } = await suite.run({
   repetitions: values.check ? 1 : repetitions,
-  quick: values.quick || values.check,
+  quick: values.quick || (values.check && suite.isCheckedWhole !== true),
   only: values.only,
   say: (line) => console.log(line)
 })

@@ -1,4 +1,6 @@
 /** Every suite of `npm run bench`, in one form. */
+import { missed as missedByInsights, report as reportInsights } from "./insights/results.ts"
+import { runInsights } from "./insights/suite.ts"
 import { report as reportJobs } from "./jobs/results.ts"
 import { runJobs } from "./jobs/suite.ts"
 import { circumstances, missed as missedByLoop, report as reportLoop, type Results as Loop } from "./loop/results.ts"
@@ -35,6 +37,8 @@ export interface Finished {
 export interface Suite {
   /** Packages of `scripts/bench/package.json` that it needs. */
   readonly peers: ReadonlyArray<string>
+  /** `--check` measures at full size: less says nothing about its promises. Defaults to false. */
+  readonly isCheckedWhole?: boolean
   readonly run: (options: Options) => Promise<Finished>
 }
 
@@ -44,6 +48,13 @@ const failuresOf = (
 
 /** By name. */
 export const suites: Readonly<Record<string, Suite>> = {
+  insights: {
+    peers: [],
+    run: async ({ quick, repetitions, say }) => {
+      const results = await runInsights({ repetitions: quick ? 1 : repetitions, say })
+      return { results, text: reportInsights(results), failures: [], missed: missedByInsights(results) }
+    }
+  },
   jobs: {
     peers: ["graphile-worker", "pg", "pg-boss"],
     run: async (options) => {
@@ -63,6 +74,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   },
   pool: {
     peers: ["fastq", "p-limit"],
+    isCheckedWhole: true,
     run: async (options) => {
       const results = await runPool(options)
       const promises = { ...results, targets: poolTargets(results) }

@@ -7,9 +7,10 @@
  *                                     +--thread ended--> WorkerCrashed | WorkerOutOfMemory
  *
  * A thread runs one task at a time. A task that does not stop when it is asked to is ended with its thread, whatever it
- * does, and whoever waits hears of it when it has ended. A thread that is lost loses only the task that ran on it; a new
- * one takes its place. Tasks that are so short that sending them costs more than running them are sent several at a time.
- * Nothing outlives the scope of the pool.
+ * does, and whoever waits hears of it when it has ended. A thread that is lost loses the task that ran on it, and a new
+ * one takes its place. Tasks below 0.1 ms, which cost less than a message, are sent and answered several at a time: where
+ * one of those has to be killed, those that ended within the half millisecond before may be lost with it. No task is ever
+ * run twice, and nothing outlives the scope of the pool.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -169,7 +170,7 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
       for (const detail of ends.splice(0)) yield* Effect.logError(`a thread of pool ${name} ended: ${detail}`)
       wakeAt = crew.tick()
       yield* Number.isFinite(wakeAt)
-        ? Effect.timeoutOption(Queue.take(woken), Math.max(1, wakeAt - now()))
+        ? Effect.timeoutOption(Queue.take(woken), Math.min(Math.max(1, wakeAt - now()), longestSleep))
         : Queue.take(woken)
     })
     yield* Effect.addFinalizer(() =>
@@ -273,6 +274,9 @@ export const handler = <P extends Travelling, S extends Travelling, E extends Tr
   options?: RunOptions
 ): (payload: P["Type"]) => Effect.Effect<S["Type"], E["Type"] | ThreadError, ThreadPool> =>
 (payload) => Effect.flatMap(ThreadPool, (pool) => pool.run(task, payload, options))
+
+// an hour, below what a timer can count
+const longestSleep = 3_600_000
 
 interface Known<S, E> {
   readonly encode: (payload: unknown) => Effect.Effect<unknown, Schema.SchemaError>

@@ -6,7 +6,11 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, syml
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
-import { plant, root, run } from "./planted.ts"
+import { plant, root, runWithin } from "./planted.ts"
+
+// a build may meet a busy machine
+const run = (folder: string, command: string, ...args: ReadonlyArray<string>) =>
+  runWithin(100_000, folder, command, ...args)
 
 const folders: Array<string> = []
 afterAll(() => {
@@ -41,7 +45,7 @@ const link = (from: string, to: string) => {
   }
 }
 
-const succeeded = ({ status, stderr, stdout }: ReturnType<typeof run>): string => {
+const succeeded = ({ status, stderr, stdout }: ReturnType<typeof runWithin>): string => {
   if (status !== 0) throw new Error(`${stdout}\n${stderr}`)
   return stdout
 }

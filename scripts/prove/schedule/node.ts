@@ -48,7 +48,7 @@ const Main = Layer.unwrap(Effect.gen(function*() {
       payload: { schedule: name, tick: DateTime.makeUnsafe(0) },
       // a killed run holds its tick for the lease: the others go on meanwhile
       overlap: { allow: 1000 },
-      missed: { all: 100_000 },
+      missed: { all: 1000 },
       dispatch: (task, payload, trigger) =>
         Dispatch.here(task, trigger.kind === "schedule" ? { ...payload, tick: trigger.tick } : payload, trigger)
     })

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { Database } from "ostinato/store/Database"
 import * as StoredText from "ostinato/store/StoredText"
 import { type FiguresUnavailable, type ReadError, unavailable } from "./FiguresError.ts"
 import type { NamedDay } from "./GitHistory.ts"
@@ -136,12 +137,12 @@ export class Figures extends Context.Service<Figures, {
               error = excluded.error, at = now()`)),
         remove: (id) =>
           ofId(id, false, (id) =>
-            Effect.flatMap(
-              written(sql`
+            written(Database.transaction(Effect.flatMap(
+              sql`
                 UPDATE insights.repository SET deleted_at = now() WHERE id = ${id}::uuid AND deleted_at IS NULL
-                RETURNING id`),
-              ([row]) => row === undefined ? Effect.succeed(false) : Effect.as(written(RollUp.sum), true)
-            )),
+                RETURNING id`,
+              ([row]) => row === undefined ? Effect.succeed(false) : Effect.as(RollUp.sum, true)
+            )))),
         removed: (places) =>
           Effect.map(
             written(sql<{ path: string }>`

@@ -3,11 +3,13 @@
  *
  * A mirror holds what the figures need and no more: the history of the default branch, and the tags. It is made under
  * another name and moved into its place when it is whole, so a crash leaves no half mirror; a fetch that fails leaves what
- * was there. Nothing of the mirror's own configuration is read from the other machine, and git is started as
+ * was there, and the lock of a git that was killed holds up the next fetch for a quarter of an hour at most. Nothing of the mirror's own configuration is read from the other machine, and git is started as
  * `GitCommand` says: without hooks, credentials, prompts or any protocol but that of the URL.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
@@ -48,9 +50,32 @@ export const refresh = Effect.fn("GitMirror.refresh")(function*(
     )
     return mirror
   }
-  yield* fetch(source, head, mirror, false)
+  yield* fetch(source, head, mirror, false).pipe(
+    Effect.catchTag("RemoteUnavailable", (error) =>
+      Effect.flatMap(
+        unlocked(error.detail, mirror),
+        (again) => again ? fetch(source, head, mirror, false) : Effect.fail(error)
+      ))
+  )
   return mirror
 })
+
+/** Removes the lock that git complained of, when whoever made it cannot be running any more. */
+const unlocked = Effect.fnUntraced(function*(complaint: string, mirror: string) {
+  const files = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const lock = /Unable to create '([^']+\.lock)': File exists/.exec(complaint)?.[1]
+  if (lock === undefined || !paths.resolve(mirror, lock).startsWith(mirror + paths.sep)) return false
+  const now = yield* Clock.currentTimeMillis
+  return yield* files.stat(lock).pipe(
+    Effect.map(({ mtime }) => Option.exists(mtime, (at) => now - at.getTime() > lockMillis)),
+    Effect.tap((old) => old ? files.remove(lock) : Effect.void),
+    Effect.orElseSucceed(() => false)
+  )
+})
+
+// longer than a fetch may take
+const lockMillis = 15 * 60_000
 
 const fetch = Effect.fnUntraced(function*(source: RemoteSource, head: Head, gitDir: string, fresh: boolean) {
   const at = { directory: gitDir, trusted: [gitDir], timeout: "30 seconds" } as const

@@ -5,9 +5,9 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as AdminApi from "ostinato/service/AdminApi"
-import * as Csv from "./Csv.ts"
 import { Figures } from "./Figures.ts"
 import type { FiguresInvalid, FiguresUnavailable } from "./FiguresError.ts"
+import * as FiguresTable from "./FiguresTable.ts"
 import {
   AccountNotFound,
   FiguresUnreadable,
@@ -145,15 +145,15 @@ const ReportsLive = HttpApiBuilder.group(
     const tables = {
       repository: Effect.map(
         figures.page(everything),
-        (all) => all.map(({ metrics, ...columns }) => Csv.row(columns, metrics))
+        (all) => all.map(({ metrics, ...columns }) => FiguresTable.row(columns, metrics))
       ),
       account: Effect.map(
         figures.accounts(everything),
-        (all) => all.map(({ metrics, ...columns }) => Csv.row(columns, metrics))
+        (all) => all.map(({ metrics, ...columns }) => FiguresTable.row(columns, metrics))
       ),
       platform: Effect.map(
         figures.platforms(everything),
-        (all) => all.map(({ metrics, ...columns }) => Csv.row(columns, metrics))
+        (all) => all.map(({ metrics, ...columns }) => FiguresTable.row(columns, metrics))
       )
     }
     return handlers.handleAll({
@@ -167,7 +167,8 @@ const ReportsLive = HttpApiBuilder.group(
           Effect.map(asItems),
           Effect.catchTags(told)
         ),
-      exportCsv: ({ query }) => tables[query.of ?? "repository"].pipe(Effect.map(Csv.text), Effect.catchTags(told)),
+      exportCsv: ({ query }) =>
+        tables[query.of ?? "repository"].pipe(Effect.flatMap(FiguresTable.csv), Effect.catchTags(told)),
       exportJson: () =>
         Effect.all({
           repositories: figures.page(everything),

@@ -12,6 +12,7 @@ import { Database } from "ostinato/store/Database"
 /** Finds or makes the account of every live repository. Gives how many accounts have one. */
 export const linkAccounts = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
+  yield* alone
   yield* sql`
     INSERT INTO insights.account (kind, base_url, login)
     SELECT DISTINCT kind, base_url, owner FROM insights.repository WHERE owner IS NOT NULL AND deleted_at IS NULL
@@ -25,6 +26,7 @@ export const linkAccounts = Effect.gen(function*() {
 /** Finds or makes the platform of every account. Gives how many platforms there are. */
 export const linkPlatforms = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
+  yield* alone
   yield* sql`
     INSERT INTO insights.platform (kind, base_url, name)
     SELECT DISTINCT kind, base_url,
@@ -38,9 +40,7 @@ export const linkPlatforms = Effect.gen(function*() {
 
 /** Sums up. Gives how many accounts and platforms have figures. */
 export const sum = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  // two that sum at once would each miss what the other has written
-  yield* sql`SELECT 1 FROM insights.installation FOR UPDATE`
+  yield* alone
   yield* write(
     "account",
     "SELECT id, account_id AS parent, 'repository' AS kind FROM insights.repository WHERE deleted_at IS NULL",
@@ -51,6 +51,9 @@ export const sum = Effect.gen(function*() {
     "SELECT count(DISTINCT entity_id) AS n FROM insights.metric_point WHERE entity_kind IN ('account', 'platform')"
   )
 }).pipe(Database.transaction)
+
+// two at once would each miss what the other has written, or wait for each other; held until the transaction ends
+const alone = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT 1 FROM insights.installation FOR UPDATE`)
 
 const count = Effect.fnUntraced(function*(text: string) {
   const sql = yield* SqlClient.SqlClient

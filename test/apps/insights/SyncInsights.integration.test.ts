@@ -188,6 +188,20 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("SyncInsights", (it)
         }
       }))
 
+    it.effect("many runs at once, over the same repositories and others, end with the same sums", () =>
+      Effect.gen(function*() {
+        const root = yield* clones(["bass", "treble"])
+        const other = yield* clones(["alto"])
+        const runs = yield* Effect.all([sync(root), sync(other), sync(root), sync(path.join(root, "bass"))], {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(runs.map(({ run }) => run.status), ["completed", "completed", "completed", "completed"])
+        const accounts = yield* listed("/accounts", AccountFigures)
+        const of = (login: string) => accounts.find((account) => account.login === login)?.metrics
+        assert.deepInclude(of(root), { commits: 3, repositories: 2, contributors: 2, releases: 2 })
+        assert.deepInclude(of(other), { commits: 1, repositories: 1 })
+      }))
+
     it.effect("S1.O6 a removed repository is in no list and no sum, and is not collected again", () =>
       Effect.gen(function*() {
         const root = yield* clones(["kept", "removed"])
@@ -250,6 +264,16 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("SyncInsights", (it)
         const refs = GitFixture.at(path.join(mirrors, mirror ?? "")).git("for-each-ref", "--format=%(refname)")
         assert.deepStrictEqual(refs.trim().split("\n"), ["refs/heads/main", "refs/tags/v1"])
         assert.deepStrictEqual(fs.readdirSync(path.join(mirrors, mirror ?? "")).includes("hooks"), false)
+
+        const lock = path.join(mirrors, mirror ?? "", "packed-refs.lock")
+        fs.writeFileSync(lock, "")
+        work.git("tag", "-d", "v1")
+        GitFixture.at(served).git("tag", "-d", "v1")
+        assert.include((yield* sync(url)).run.failure?.message, "packed-refs.lock")
+        fs.utimesSync(lock, 1_700_000_000, 1_700_000_000)
+        const unlocked = yield* sync(url)
+        assert.strictEqual(unlocked.run.status, "completed", unlocked.run.failure?.message)
+        assert.isFalse(fs.existsSync(lock))
 
         down = true
         const before = yield* rows

@@ -7,10 +7,14 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { Attempt, Task, TaskError, ThreadError, ThreadPool, ThreadTask } from "ostinato"
+import { onTestFailed } from "vitest"
 import * as tasks from "./tasks.ts"
 
 const logged = () => {
@@ -113,6 +117,40 @@ describe("a thread that is lost", () => {
       for (const { buffer } of gates) assert.strictEqual(new Int32Array(buffer)[0], 1)
     })).pipe(Effect.provide(logged().layer)))
 
+  it.live("S3.23 a short task that never ends takes along at most replies that were on their way, and nothing runs twice", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const pool = yield* ThreadPool.make({ capacity: 1 })
+      const warm = tasks.makeGate()
+      for (let count = 0; count < 50; count++) yield* pool.run(tasks.Fickle, { gate: warm.buffer, isEndless: false })
+      const gates = Array.from({ length: 30 }, () => tasks.makeGate())
+      const results = yield* Effect.forEach(gates, ({ buffer }, index) =>
+        Effect.result(
+          pool.run(tasks.Fickle, { gate: buffer, isEndless: index === 9 }, {
+            timeout: index === 9 ? "50 millis" : "1 hour"
+          })
+        ), { concurrency: "unbounded" })
+      results.forEach((result, index) => {
+        if (index === 9) assert.strictEqual(Result.isFailure(result) ? result.failure._tag : "", "TaskTimeout")
+        else if (index > 9) assert.isTrue(Result.isSuccess(result))
+        else if (Result.isFailure(result)) assert.match(result.failure.message, /its result was lost/)
+      })
+      for (const { buffer } of gates) assert.strictEqual(new Int32Array(buffer)[0], 1)
+    })))
+
+  it.live("S3.23 a thread that an earlier task left in a loop is replaced, and the task that it did not begin runs on the next", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const pool = yield* ThreadPool.make({ capacity: 1 })
+      const before = yield* pool.run(tasks.Where, {})
+      const gate = tasks.makeGate()
+      yield* pool.run(tasks.Leave, { gate: gate.buffer })
+      yield* Effect.promise(() => gate.begun(1))
+      const next = yield* Effect.forkChild(pool.run(tasks.Where, {}, { timeout: "1 hour" }), { startImmediately: true })
+      // it is sent in this turn
+      yield* Effect.promise(() => new Promise<void>((resolve) => void setImmediate(resolve)))
+      yield* TestClock.adjust("1 hour")
+      assert.notStrictEqual((yield* Fiber.join(next)).threadId, before.threadId)
+    })).pipe(Effect.provide(TestClock.layer())))
+
   it.live("S2.16 a thread without work ends after the idle time, and the next task has a new one", () =>
     Effect.scoped(Effect.gen(function*() {
       const pool = yield* ThreadPool.make({ capacity: 2 })
@@ -127,6 +165,22 @@ describe("a thread that is lost", () => {
       assert.strictEqual(yield* threads, 0)
       assert.notStrictEqual((yield* pool.run(tasks.Where, {})).threadId, first.threadId)
     })).pipe(Effect.provide(TestClock.layer())))
+})
+
+describe("a process whose parent is killed", () => {
+  it("S3.2 ends as well, also in a loop that never ends", async () => {
+    const parent = spawn(process.execPath, [
+      "--conditions=ostinato:source",
+      fileURLToPath(new URL("./parent.ts", import.meta.url))
+    ], { stdio: ["ignore", "pipe", "inherit"] })
+    const said = await new Promise<string>((resolve) => parent.stdout.once("data", (data) => resolve(String(data))))
+    const child = Number(/^spinning (\d+)/.exec(said)?.[1])
+    onTestFailed(() => void process.kill(child, "SIGKILL"))
+    assert.isAbove(child, 0)
+    parent.kill("SIGKILL")
+    // the pipe closes with the last process that holds it
+    await new Promise((resolve) => parent.stdout.once("close", resolve))
+  })
 })
 
 describe("a task that is interrupted", () => {

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
+import { createHash } from "node:crypto"
 import { threadId } from "node:worker_threads"
 import { Task, TaskError, ThreadError, ThreadPool } from "ostinato"
 import * as tasks from "./tasks.ts"
@@ -53,6 +54,29 @@ describe("ThreadPool.run", () => {
       gate.open()
       const [one, two] = yield* Fiber.join(waiting)
       assert.notStrictEqual(one, two)
+    })))
+
+  it.live("S3.3 five hundred hashes are computed on threads, all of them, and none on this one", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const pool = yield* ThreadPool.make({ capacity: "auto" })
+      const texts = Array.from({ length: 500 }, (_, index) => `file ${index}`)
+      let turns = 0
+      const turning = yield* Effect.forkChild(
+        Effect.forever(Effect.promise(() =>
+          new Promise<void>((resolve) =>
+            void setImmediate(() => {
+              turns += 1
+              resolve()
+            })
+          )
+        ))
+      )
+      const found = yield* Effect.forEach(texts, (text) => pool.run(tasks.Hash, { text }), { concurrency: "unbounded" })
+      yield* Fiber.interrupt(turning)
+      const digests = texts.map((text) => createHash("sha256").update(text.repeat(1000)).digest("hex"))
+      assert.deepStrictEqual(found.map(({ digest }) => digest), digests)
+      assert.notInclude(found.map((one) => one.threadId), threadId)
+      assert.isAbove(turns, 1)
     })))
 
   it.live("S0.4 three named tasks have a thread each at capacity 3, their spans name it, and they work at the same time", () => {
@@ -167,11 +191,16 @@ describe("ThreadPool.run", () => {
   it.live("a short task that was sent behind a long one moves to the thread that is free first", () =>
     Effect.scoped(Effect.gen(function*() {
       const pool = yield* ThreadPool.make({ capacity: 2 })
+      const open = tasks.makeGate()
+      open.open()
+      // both are known to be short: such tasks are sent ahead
+      for (let count = 0; count < 50; count++) {
+        yield* Effect.all([pool.run(tasks.Double, { n: 1 }), pool.run(tasks.Hold, { gate: open.buffer })], {
+          concurrency: 2
+        })
+      }
       const long = tasks.makeGate()
-      // known to be short: such tasks are sent ahead
-      yield* Effect.forEach(Array.from({ length: 50 }), () => pool.run(tasks.Double, { n: 1 }), { discard: true })
       const holding = yield* Effect.forkChild(pool.run(tasks.Hold, { gate: long.buffer }), { startImmediately: true })
-      yield* Effect.promise(() => long.begun(1))
       const values = yield* Effect.forEach(
         Array.from({ length: 100 }, (_, n) => n),
         (n) => pool.run(tasks.Double, { n }),
@@ -219,7 +248,7 @@ describe("ThreadPool.run", () => {
     Effect.scoped(Effect.gen(function*() {
       assert.deepInclude(yield* (yield* ThreadPool.make({ capacity: 3 })).status, { threads: 0 })
       const pool = yield* ThreadPool.make({ capacity: 3, prewarm: true })
-      assert.deepInclude(yield* pool.status, { threads: 3, running: 0 })
+      assert.deepInclude(yield* pool.status, { threads: 3, ready: 3, running: 0 })
       yield* pool.run(tasks.Where, {})
       assert.deepInclude(yield* pool.status, { threads: 3 })
     })))

@@ -1,4 +1,6 @@
 /** What the tests run on threads. A gate is shared memory: cell 0 counts those that have begun, cell 1 lets them end. */
+import { createHash } from "node:crypto"
+import { writeSync } from "node:fs"
 import { isMainThread, threadId } from "node:worker_threads"
 import type { ThreadTask } from "ostinato"
 import type * as tasks from "./tasks.ts"
@@ -23,6 +25,11 @@ export const meet: ThreadTask.Code<typeof tasks.Meet> = ({ gate, together }) => 
   return { from, to: process.hrtime.bigint(), cpuMicros: process.threadCpuUsage(cpu).user, threadId, isMainThread }
 }
 
+export const hash: ThreadTask.Code<typeof tasks.Hash> = ({ text }) => ({
+  digest: createHash("sha256").update(text.repeat(1000)).digest("hex"),
+  threadId
+})
+
 /** Holds its thread until the gate opens. */
 export const hold: ThreadTask.Code<typeof tasks.Hold> = ({ gate }) => {
   const cells = begin(gate)
@@ -37,6 +44,27 @@ export const spin: ThreadTask.Code<typeof tasks.Spin> = ({ gate }) => {
 
 export const forever: ThreadTask.Code<typeof tasks.Forever> = () => {
   for (;;);
+}
+
+/** Short, but for one time. */
+export const fickle: ThreadTask.Code<typeof tasks.Fickle> = ({ gate, isEndless }) => {
+  begin(gate)
+  if (isEndless) { for (;;); }
+  return 1
+}
+
+/** Says which process it is, and never ends. */
+export const announce: ThreadTask.Code<typeof tasks.Announce> = () => {
+  writeSync(1, `spinning ${process.pid}\n`)
+  for (;;);
+}
+
+/** Ends, and leaves its thread in a loop. */
+export const leave: ThreadTask.Code<typeof tasks.Leave> = ({ gate }) => {
+  setTimeout(() => {
+    begin(gate)
+    for (;;);
+  })
 }
 
 /** Waits with its event loop free, and says what it was told. */

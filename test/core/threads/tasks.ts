@@ -21,6 +21,13 @@ export const Double = ThreadTask.make("test.double", {
   success: Schema.Int
 })
 
+export const Hash = ThreadTask.make("test.hash", {
+  module,
+  export: "hash",
+  payload: { text: Schema.String },
+  success: Schema.Struct({ digest: Schema.String, threadId: Schema.Int })
+})
+
 export const meet = (name: string) =>
   ThreadTask.make(name, {
     module,
@@ -38,6 +45,14 @@ export const Meet = meet("test.meet")
 
 export const Hold = ThreadTask.make("test.hold", { module, export: "hold", payload: { gate }, success: Schema.Int })
 export const Spin = ThreadTask.make("test.spin", { module, export: "spin", payload: { gate } })
+export const Fickle = ThreadTask.make("test.fickle", {
+  module,
+  export: "fickle",
+  payload: { gate, isEndless: Schema.Boolean },
+  success: Schema.Int
+})
+export const Announce = ThreadTask.make("test.announce", { module, export: "announce" })
+export const Leave = ThreadTask.make("test.leave", { module, export: "leave", payload: { gate } })
 export const Forever = ThreadTask.make("test.forever", { module, export: "forever" })
 export const Listen = ThreadTask.make("test.listen", { module, export: "listen", payload: { gate } })
 export const Look = ThreadTask.make("test.look", { module, export: "look", payload: { gate } })

@@ -30,14 +30,17 @@ const database = Effect.gen(function*() {
   const refused = new Set<RunId>()
   let isAway = true
   let attempts = 0
-  const late = yield* LateEnds.make((run) =>
-    Effect.suspend((): Effect.Effect<boolean, SqlErrors.SqlError | "refused"> => {
-      attempts += 1
-      if (isAway) return Effect.fail(away)
-      if (refused.has(run)) return Effect.fail("refused")
-      written.push(run)
-      return Effect.succeed(true)
-    }), Outage.isOutage)
+  const late = yield* LateEnds.make(
+    (run) =>
+      Effect.suspend((): Effect.Effect<boolean, SqlErrors.SqlError | "refused"> => {
+        attempts += 1
+        if (isAway) return Effect.fail(away)
+        if (refused.has(run)) return Effect.fail("refused")
+        written.push(run)
+        return Effect.succeed(true)
+      }),
+    Outage.isOutage
+  )
   yield* Effect.forkChild(late.run, { startImmediately: true })
   return { late, written, refused, attempts: () => attempts, back: () => isAway = false }
 })

@@ -24,7 +24,9 @@ export interface Crew {
 }
 
 export interface Status {
+  /** Threads that have been started, and those of them that have come up. */
   readonly threads: number
+  readonly ready: number
   readonly running: number
   readonly waiting: number
 }
@@ -47,6 +49,8 @@ export interface Rules {
 
 /** How long a thread may take to show that its event loop turns, before it is killed. */
 const deafMs = 100
+/** How long a thread may take to begin a call that has a limit. */
+const stallMs = 1000
 /** How long a call may run before those sent behind it move to an idle seat. */
 const longMs = 10
 
@@ -163,8 +167,11 @@ export const make = (rules: Rules): Crew => {
   }
 
   const drop = (seat: Seat.Seat, job: Seat.Job) => {
-    const unsent = seat.outbox.indexOf(job)
-    if (unsent >= 0) seat.outbox = seat.outbox.filter((other) => other !== job)
+    seat.outbox = seat.outbox.filter((other) => other !== job)
+    forget(seat, job)
+  }
+
+  const forget = (seat: Seat.Seat, job: Seat.Job) => {
     Seat.release(seat, job)
     seatOf.delete(job)
     if (seat.jobs.size === 0) seat.killAt = Number.POSITIVE_INFINITY
@@ -191,7 +198,7 @@ export const make = (rules: Rules): Crew => {
     const [id, answer, , runMs] = reply
     if (answer === "ready") {
       seat.isReady = true
-      seat.since = at
+      Seat.startAt(seat, at)
       noteReady()
       return
     }
@@ -205,8 +212,8 @@ export const make = (rules: Rules): Crew => {
     const { kind } = job
     kind.meanMs = Number.isFinite(kind.meanMs) ? kind.meanMs * 0.8 + runMs * 0.2 : runMs
     seat.killAt = Number.POSITIVE_INFINITY
-    seat.since = at
-    drop(seat, job)
+    Seat.startAt(seat, at)
+    forget(seat, job)
     settle(job, job.stopping === "timeout" ? { kind: "timeout" } : { kind: "reply", reply, host: seat.host.id })
   }
 
@@ -264,6 +271,13 @@ export const make = (rules: Rules): Crew => {
     if (seat.isReady) seat.host.post(order, [])
     seat.killAt = now() + deafMs
     rules.due(seat.killAt)
+  }
+
+  /** A limit counts from the begin. A thread that begins nothing is held by what an earlier task left behind. */
+  const overdue = (seat: Seat.Seat, job: Seat.Job, at: number) => {
+    if (Seat.hadBegun(seat, job)) stop(seat, job, "timeout")
+    else if (at - seat.firstSince >= Math.max(job.limitMs, stallMs)) kill(seat)
+    else seat.since = at
   }
 
   /** Calls behind a long one go to whoever is idle. */
@@ -324,7 +338,7 @@ export const make = (rules: Rules): Crew => {
           if (seat.since + rules.idleMs <= at) kill(seat)
           else next = Math.min(next, seat.since + rules.idleMs)
         } else {
-          if (seat.since + first.limitMs <= at) stop(seat, first, "timeout")
+          if (seat.since + first.limitMs <= at) overdue(seat, first, at)
           next = Math.min(next, seat.killAt, first.stopping === undefined ? seat.since + first.limitMs : next)
           if (seat.jobs.size > 1) next = Math.min(next, at + longMs)
         }
@@ -334,6 +348,7 @@ export const make = (rules: Rules): Crew => {
     },
     status: () => ({
       threads: seats.size,
+      ready: Array.from(seats).filter(({ isReady }) => isReady).length,
       running: Array.from(seats).reduce((sum, { jobs }) => sum + (jobs.size === 0 ? 0 : 1), 0),
       waiting: line.size() + Array.from(seats).reduce((sum, { jobs }) => sum + Math.max(0, jobs.size - 1), 0)
     }),

@@ -46,6 +46,13 @@ const entry = new URL(`./task.worker${isSource ? ".ts" : ".js"}`, import.meta.ur
 const condition = "--conditions=ostinato:source"
 const isNeeded = isSource && !process.execArgv.includes(condition)
 
+// neither a debugger's port nor a program given on the command line is for a second process
+const inherited = () => {
+  const program = process.execArgv.findIndex((flag) => /^(-e|-p|-pe|--eval|--print)$/.test(flag))
+  const flags = program < 0 ? process.execArgv : process.execArgv.toSpliced(program, 2)
+  return flags.filter((flag) => !flag.startsWith("--inspect"))
+}
+
 export const start = (settings: Settings, listener: Listener): Host =>
   settings.isolation === "thread"
     ? startThread(settings, listener)
@@ -90,7 +97,7 @@ const startProcess = ({ config, limits }: Settings, { onEnd, onReplies }: Listen
     serialization: "advanced",
     stdio: ["ignore", "inherit", "pipe", "ipc"],
     execArgv: [
-      ...process.execArgv.filter((flag) => !flag.startsWith("--inspect")),
+      ...inherited(),
       ...(isNeeded ? [condition] : []),
       ...(maxOldGenerationSizeMb === undefined ? [] : [`--max-old-space-size=${maxOldGenerationSizeMb}`]),
       ...(maxYoungGenerationSizeMb === undefined ? [] : [`--max-semi-space-size=${maxYoungGenerationSizeMb}`]),

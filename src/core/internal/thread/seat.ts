@@ -52,6 +52,8 @@ export interface Seat {
   expectedMs: number
   /** Since when the first call runs, or the seat is idle. */
   since: number
+  /** Since when the first call is the first, whether it has begun or not. */
+  firstSince: number
   /** When a host that does not stop is killed. */
   killAt: number
 }
@@ -66,6 +68,7 @@ export const make = (host: Host, now: number): Seat => ({
   isEnding: false,
   expectedMs: 0,
   since: now,
+  firstSince: now,
   killAt: Number.POSITIVE_INFINITY
 })
 
@@ -89,10 +92,16 @@ export const head = (seat: Seat): Job | undefined => {
   return undefined
 }
 
+/** The first call, or none, is another one from now on. */
+export const startAt = (seat: Seat, now: number): void => {
+  seat.since = now
+  seat.firstSince = now
+}
+
 export const hold = (seat: Seat, job: Job, id: number, now: number): void => {
   const slot = seat.slots.pop() ?? 0
   if (seat.host.slots !== null) Atomics.store(seat.host.slots, slot, id)
-  if (seat.jobs.size === 0) seat.since = now
+  if (seat.jobs.size === 0) startAt(seat, now)
   job.id = id
   job.slot = slot
   job.expectedMs = Number.isFinite(job.kind.meanMs) ? job.kind.meanMs : aheadMs

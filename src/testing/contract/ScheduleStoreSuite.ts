@@ -1,14 +1,16 @@
-/** What every driver of the schedule store promises. */
+/**
+ * What every driver of the schedule store promises, as tests: run it against a driver of your own. Needs `@effect/vitest`.
+ */
 import { assert, layer as withLayer } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { NextRunId } from "ostinato/core/TaskRun"
-import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
-import { type Advance, type Definition, ScheduleStore, type Situation } from "ostinato/schedule/ScheduleStore"
-import * as Timetable from "ostinato/schedule/Timetable"
+import { NextRunId } from "../../core/TaskRun.ts"
+import * as SchedulePolicy from "../../schedule/SchedulePolicy.ts"
+import { type Advance, type Definition, ScheduleStore, type Situation } from "../../schedule/ScheduleStore.ts"
+import * as Timetable from "../../schedule/Timetable.ts"
 
 const hourly = Timetable.every("1 hour")
 
@@ -79,6 +81,11 @@ const unfinished = (name: string) =>
     return seen
   })
 
+/**
+ * Adds the tests of one driver to the file that calls this. They run by the real clock, and expect a store of their own.
+ *
+ * @category suites
+ */
 export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleStore, unknown>) =>
   withLayer(layer, { excludeTestServices: true })(`ScheduleStore on ${driver}`, (it) => {
     const fact = <E>(name: string, test: Effect.Effect<void, E, ScheduleStore>) => it.effect(name, () => test)
@@ -364,6 +371,22 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
         const schedule = (yield* store.list).find((schedule) => schedule.name === name)
         assert.strictEqual(schedule?.lastTick?.epochMilliseconds, sorted[0])
         assert.deepStrictEqual(schedule?.nextTick, place.nextTick)
+      })
+    )
+
+    fact(
+      "S0.54 keeps the newest 1,000 ended ticks, and every one that has not ended",
+      Effect.gen(function*() {
+        const store = yield* ScheduleStore
+        const { name, nextTick } = yield* register()
+        yield* store.advance(name, fire([nextTick]))
+        const skip = minutesAfter(nextTick, ...Array.from({ length: 1010 }, (_, i) => i + 1))
+          .map((tick) => ({ tick, reason: "old" }))
+        yield* store.advance(name, change(() => ({ skip })))
+        const kept = yield* store.ticks(name, 2000)
+        assert.strictEqual(kept.filter(({ outcome }) => outcome !== null).length, 1000)
+        assert.deepStrictEqual(millis(kept.filter(({ outcome }) => outcome === null)), millis([{ tick: nextTick }]))
+        assert.deepStrictEqual(millis(kept.slice(0, 1)), millis(skip.slice(-1)))
       })
     )
 

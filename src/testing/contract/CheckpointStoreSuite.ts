@@ -1,10 +1,17 @@
-/** What every store of checkpoints promises. */
+/**
+ * What every store of checkpoints promises, as tests: run it against a store of your own. Needs `@effect/vitest`.
+ */
 import { assert, layer as withLayer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { CheckpointStore } from "ostinato/core/CheckpointStore"
+import { CheckpointStore } from "../../core/CheckpointStore.ts"
 
+/**
+ * Adds the tests of one driver to the file that calls this. They run by the real clock, and expect a store of their own.
+ *
+ * @category suites
+ */
 export const checkpointStoreSuite = (driver: string, layer: Layer.Layer<CheckpointStore, unknown>) =>
   withLayer(layer, { excludeTestServices: true })(`CheckpointStore on ${driver}`, (it) => {
     it.effect("S1.31 gives what was saved last under a key, and nothing under another", () =>

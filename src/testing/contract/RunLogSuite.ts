@@ -1,10 +1,12 @@
-/** What every driver of the log of runs promises. */
+/**
+ * What every driver of the log of runs promises, as tests: run it against a driver of your own. Needs `@effect/vitest`.
+ */
 import { assert, layer as withLayer } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import { RunLog, type RunStart } from "ostinato/core/RunLog"
-import { NextRunId, RunId } from "ostinato/core/TaskRun"
+import { RunLog, type RunStart } from "../../core/RunLog.ts"
+import { NextRunId, RunId } from "../../core/TaskRun.ts"
 
 const next = Effect.flatten(NextRunId)
 
@@ -38,6 +40,11 @@ const completed = {
   details: { attempts: [], logs: [] }
 } as const
 
+/**
+ * Adds the tests of one driver to the file that calls this. They run by the real clock, and expect a store of their own.
+ *
+ * @category suites
+ */
 export const runLogSuite = (driver: string, layer: Layer.Layer<RunLog, unknown>) =>
   withLayer(layer, { excludeTestServices: true })(`RunLog on ${driver}`, (it) => {
     const fact = <E>(name: string, test: Effect.Effect<void, E, RunLog>) => it.effect(name, () => test)
@@ -178,7 +185,7 @@ export const runLogSuite = (driver: string, layer: Layer.Layer<RunLog, unknown>)
         assert.deepStrictEqual(kept?.attempts[0]?.runMs, 12.5)
         assert.strictEqual(kept?.logs.length, 1)
         assert.deepStrictEqual(kept?.stages, details.stages)
-        assert.isTrue(kept !== null && DateTime.toEpochMillis(kept.logs[0]!.at) === DateTime.toEpochMillis(at))
+        assert.isTrue(kept?.logs[0] !== undefined && DateTime.Equivalence(kept.logs[0].at, at))
         assert.isNull(yield* log.details("no such thing"))
       })
     )

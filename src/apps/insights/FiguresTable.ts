@@ -1,9 +1,12 @@
 /**
- * Tables as CSV: RFC 4180, with a header and lines that end with CR LF.
+ * Figures as tables in CSV, with a header.
  *
  * A text that a spreadsheet would take for a formula is led by an apostrophe, so names from a repository compute nothing.
  */
 import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Csv from "effect/encoding/Csv"
+import * as Stream from "effect/Stream"
 
 /** What a cell may hold. */
 export type Value = string | number | DateTime.DateTime | null | undefined
@@ -18,10 +21,12 @@ export const row = (columns: Row, metrics: Readonly<Record<string, number>>): Ro
 })
 
 /** The table. Columns are those of all rows, in the order in which they come; absent values are empty. */
-export const text = (rows: ReadonlyArray<Row>): string => {
+export const csv = (rows: ReadonlyArray<Row>): Effect.Effect<string> => {
   const columns = Array.from(new Set(rows.flatMap((row) => Object.keys(row))))
-  const lines = [columns, ...rows.map((row) => columns.map((column) => plain(row[column])))]
-  return lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("")
+  return Stream.fromIterable([columns, ...rows.map((row) => columns.map((column) => plain(row[column])))]).pipe(
+    Stream.pipeThroughChannel(Csv.encodeString()),
+    Stream.mkString
+  )
 }
 
 const plain = (value: Value): string => {
@@ -30,5 +35,3 @@ const plain = (value: Value): string => {
   if (typeof value !== "string") return DateTime.formatIso(value)
   return /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
 }
-
-const quoted = (cell: string): string => /[",\r\n]/.test(cell) ? `"${cell.replaceAll("\"", "\"\"")}"` : cell
