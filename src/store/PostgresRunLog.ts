@@ -25,6 +25,7 @@ import { Cancellation, type RunId } from "../core/TaskRun.ts"
 import { ControlSql } from "./ControlSql.ts"
 import { DatabaseSchema } from "./DatabaseSchema.ts"
 import * as LateEnds from "./internal/LateEnds.ts"
+import * as LeaseBeat from "./internal/LeaseBeat.ts"
 import * as RunRetention from "./internal/RunRetention.ts"
 import * as RunTable from "./internal/RunTable.ts"
 import type { Line } from "./Migration.ts"
@@ -98,16 +99,9 @@ export const layer = (options?: {
           )
         )
       )
-      // renewal comes first, so that a process that slept keeps what it holds. After an outage everybody gets the time to
-      // renew what they hold before anybody calls it abandoned
-      const beat = Effect.suspend(() => {
-        let renewals = 0
-        return renew.pipe(
-          Effect.andThen(Effect.suspend(() => ++renewals > 2 ? sweep(false) : Effect.void)),
-          Effect.andThen(Effect.sleep(LeaseTiming.renewEvery)),
-          Effect.forever
-        )
-      }).pipe(Effect.withTracerEnabled(false))
+      const beat = LeaseBeat.run({ renew, sweep: sweep(false), every: LeaseTiming.renewEvery }).pipe(
+        Effect.withTracerEnabled(false)
+      )
       const retention = attempt("prune", RunRetention.prune(sql, schema, options?.retention ?? {})).pipe(
         Effect.delay("1 minute"),
         Effect.forever,
