@@ -243,7 +243,7 @@ export interface Options {
   readonly maxWaiting?: number | "none" | undefined
   /** Defaults to `backpressure`. */
   readonly onFull?: PoolPolicy | undefined
-  /** Waiting for this long counts as one priority higher, so that none starves. Defaults to `10 seconds`. */
+  /** Waiting for this long counts as one priority higher, so that none starves; infinite for strict order. Defaults to `10 seconds`. */
   readonly ageing?: Duration.Input | undefined
   /** Limit of each submission that has none of its own. Defaults to `5 minutes`. */
   readonly timeout?: Duration.Input | undefined

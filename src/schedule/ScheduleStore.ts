@@ -89,7 +89,7 @@ export class Schedule extends Schema.Class<Schedule>("ostinato/schedule/Schedule
   delayMs: Schema.NullOr(Schema.Int),
   /** Ticks in work whose lease still holds. */
   open: Schema.Int,
-  /** Ticks that wait for the end of earlier ones. */
+  /** Ticks that wait for the end of earlier ones, or whose process is gone. */
   waiting: Schema.Int
 }) {}
 

@@ -191,7 +191,7 @@ describe("TaskScheduler", () => {
   })
 
   describe("timetables", () => {
-    it.effect("S0.8 S1.1 fires cron lines, delays after each run and Effect schedules, and knows what comes", () =>
+    it.effect("S0.8 D.1 fires cron lines, delays after each run and Effect schedules, and knows what comes", () =>
       Effect.gen(function*() {
         const cases: ReadonlyArray<readonly [Timetable.Timetable, ReadonlyArray<number>, ReadonlyArray<number>]> = [
           [Timetable.cronUnsafe("*/30 * * * * *"), [30, 60, 90], [120, 150]],

@@ -193,7 +193,7 @@ const seen = (known: Known, now: number) => {
     ...known.place,
     orphaned: known.seenUntil <= now,
     open: open.filter((tick) => !isWaiting(tick) && !isLost(tick, now)).length,
-    waiting: open.filter(isWaiting).length
+    waiting: open.filter((tick) => isWaiting(tick) || isLost(tick, now)).length
   })
 }
 

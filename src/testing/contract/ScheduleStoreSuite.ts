@@ -375,6 +375,22 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
     )
 
     fact(
+      "S0.54 keeps the newest 1,000 ended ticks, and every one that has not ended",
+      Effect.gen(function*() {
+        const store = yield* ScheduleStore
+        const { name, nextTick } = yield* register()
+        yield* store.advance(name, fire([nextTick]))
+        const skip = minutesAfter(nextTick, ...Array.from({ length: 1010 }, (_, i) => i + 1))
+          .map((tick) => ({ tick, reason: "old" }))
+        yield* store.advance(name, change(() => ({ skip })))
+        const kept = yield* store.ticks(name, 2000)
+        assert.strictEqual(kept.filter(({ outcome }) => outcome !== null).length, 1000)
+        assert.deepStrictEqual(millis(kept.filter(({ outcome }) => outcome === null)), millis([{ tick: nextTick }]))
+        assert.deepStrictEqual(millis(kept.slice(0, 1)), millis(skip.slice(-1)))
+      })
+    )
+
+    fact(
       "S0.54 refuses to decide on a schedule that was never registered",
       Effect.gen(function*() {
         const store = yield* ScheduleStore

@@ -76,7 +76,42 @@ describe("the slots of a TaskPool", () => {
       yield* pool.shutdown({ drain: 0 })
     }))
 
-  it.effect("S2.69 S3.17 auto counts the cores, at least two; io is for work that waits", () =>
+  it.effect("S3.17 a hundred tasks on as many slots as cores: spread over all of them, none run twice", () =>
+    Effect.gen(function*() {
+      const pool = yield* TaskPool.make({ name: "cores", capacity: "auto", cores: 8 })
+      const runs = new Map<number, number>()
+      let running = 0
+      const most: Array<number> = []
+      const work = (n: number) =>
+        Effect.gen(function*() {
+          runs.set(n, (runs.get(n) ?? 0) + 1)
+          most.push(running += 1)
+          yield* Effect.sleep(n % 7)
+          running -= 1
+        })
+      const all = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 100 }, (_, n) => n), (n) => pool.run(work(n)), { concurrency: "unbounded" })
+      )
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(all)
+      assert.strictEqual(Math.max(...most), 8)
+      assert.deepStrictEqual(Array.from(runs.values()), Array(100).fill(1))
+    }))
+
+  it.effect("S0.33 S3.19 synchronous work gives way: the event loop turns, and figures answer, before the line is empty", () =>
+    Effect.gen(function*() {
+      const pool = yield* TaskPool.make({ name: "busy", capacity: 2, maxWaiting: 0 })
+      const handles = Array.from({ length: 20_000 }, () => Result.getOrThrow(pool.trySubmit(() => {})))
+      const { completed, waiting } = yield* Effect.callback<TaskPool.Figures>((resume) => {
+        setImmediate(() => resume(pool.figures))
+      })
+      assert.isBelow(completed, 20_000)
+      assert.isAbove(waiting, 0)
+      yield* Effect.forEach(handles, (handle) => handle.await)
+      assert.deepInclude(yield* pool.figures, { completed: 20_000, running: 0 })
+    }))
+
+  it.effect("S2.69 auto counts the cores, at least two; io is for work that waits", () =>
     Effect.gen(function*() {
       const capacity = (capacity: TaskPool.Capacity, cores: number) =>
         Effect.flatMap(

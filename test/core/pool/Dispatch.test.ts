@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
-import { Dispatch, MemoryRunLog, RunContext, RunLog, Task, TaskPool } from "ostinato"
+import { Dispatch, Interceptor, MemoryRunLog, type PoolError, RunContext, RunLog, Task, TaskPool } from "ostinato"
 import { type Line, logging, traced } from "../pipeline/observed.ts"
 
 class Busy extends Schema.TaggedError<Busy>()("Busy", { seat: Schema.Int }) {}
@@ -55,6 +55,25 @@ describe("Dispatch.pool", () => {
         attempts: 1,
         output: 4
       })
+    }).pipe(Effect.provide([VisitLive, MemoryRunLog.layer()])))
+
+  it.effect("it is a Dispatch, and the interceptors of whoever asks come along", () =>
+    Effect.gen(function*() {
+      const pool = yield* pools()
+      const dispatch: Dispatch.Dispatch<
+        typeof Visit,
+        PoolError.PoolFull | PoolError.PoolClosed | RunLog.RunLogUnavailable,
+        RunLog.RunLog | Task.Handler<"pool.visit">
+      > = Dispatch.pool(pool)
+      const seen: Array<string> = []
+      const noting: Interceptor.Interceptor = (attempt, { task }) =>
+        Effect.andThen(Effect.sync(() => seen.push(task)), attempt)
+      const run = yield* Effect.provideService(dispatch(Visit, { seconds: 0 }, trigger), Interceptor.Interceptors, [
+        noting
+      ])
+      yield* turn
+      assert.strictEqual(yield* run.await, 0)
+      assert.deepStrictEqual(seen, ["pool.visit"])
     }).pipe(Effect.provide([VisitLive, MemoryRunLog.layer()])))
 
   it.effect("its error keeps its type, and is recorded and told once", () =>
@@ -164,6 +183,10 @@ describe("Dispatch.pool", () => {
     Effect.gen(function*() {
       const spans: Parameters<typeof traced>[0] = []
       const Query = Task.fn("pool.query", { success: Schema.String }, () => Effect.map(Db, (db) => db))
+      const without = yield* pools()
+      // @ts-expect-error -- this pool has no Db
+      // @effect-diagnostics-next-line missingEffectContext:off
+      assert.isFunction(() => Dispatch.pool(without)(Query, {}, trigger))
       const seen = yield* Effect.gen(function*() {
         const pool = yield* Effect.provideService(TaskPool.make<Db>({ name: "io", capacity: "io" }), Db, "the pool's")
         const run = yield* Dispatch.pool(pool)(Query, {}, trigger)

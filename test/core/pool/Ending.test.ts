@@ -3,8 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { Task, TaskPool } from "ostinato"
+
+class Slow extends Schema.TaggedError<Slow>()("Slow", {}) {}
+
+class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", {}) {}
 
 const make = TaskPool.make({ name: "ending", capacity: 2, drain: 0 })
 const turn = TestClock.adjust(0)
@@ -39,6 +44,22 @@ describe("the ends of submissions", () => {
       assert.strictEqual(yield* own.status, "running")
       yield* TestClock.adjust("1 second")
       assert.deepInclude(yield* Effect.flip(own.await), { _tag: "TaskTimeout", timeoutMs: 3_600_000 })
+    }))
+
+  it.effect("S3.24 the limit of the pool, a failure and a slowness of the work's own are told apart", () =>
+    Effect.gen(function*() {
+      const pool = yield* make
+      const tag = (work: Effect.Effect<never, { readonly _tag: string }>) =>
+        Effect.gen(function*() {
+          const handle = yield* pool.submit(work, { timeout: "2 seconds" })
+          yield* TestClock.adjust("2 seconds")
+          return (yield* Effect.flip(handle.await))._tag
+        })
+      const slow = Effect.timeoutOrElse(Effect.never, { duration: "1 second", orElse: () => Effect.fail(new Slow()) })
+      assert.deepStrictEqual(
+        [yield* tag(Effect.never), yield* tag(slow), yield* tag(Effect.fail(new Unreadable()))],
+        ["TaskTimeout", "Slow", "Unreadable"]
+      )
     }))
 
   it.effect("S2.11 S2.67 cancel, timeout and shutdown interrupt the work, and abort the signal of a promise", () =>
@@ -83,6 +104,25 @@ describe("the ends of submissions", () => {
       assert.deepInclude(yield* Fiber.join(waiter), { _tag: "TaskInterrupted", task: "later", reason: "cancelled" })
       yield* TestClock.adjust("5 minutes")
       assert.strictEqual(begun, 1)
+    }))
+
+  it.effect("work that cancels itself in its first step is interrupted at its next one", () =>
+    Effect.gen(function*() {
+      const pool = yield* make
+      const steps: Array<string> = []
+      const handle: TaskPool.Handle<void, never> = yield* pool.submit(
+        Effect.suspend(() => {
+          steps.push("first")
+          return Effect.forkDetach(Effect.suspend(() => handle.cancel), { startImmediately: true })
+        }).pipe(
+          Effect.andThen(Effect.yieldNow),
+          Effect.andThen(Effect.sync(() => void steps.push("second")))
+        )
+      )
+      yield* turn
+      assert.strictEqual(yield* handle.status, "interrupted")
+      assert.deepStrictEqual(steps, ["first"])
+      assert.deepInclude(yield* pool.figures, { running: 0, interrupted: 1 })
     }))
 
   it.effect("work that does not stop is abandoned after its grace, and its slot is free again", () =>

@@ -118,16 +118,19 @@ describe("what a full pool does", () => {
 })
 
 describe("whose turn it is", () => {
-  it.effect("higher priorities first, first in first out within one", () =>
+  it.effect("higher priorities first, first in first out within one, however long it waits where ageing is off", () =>
     Effect.gen(function*() {
-      const pool = yield* TaskPool.make({ name: "ordered", capacity: 1 })
+      const pool = yield* TaskPool.make({ name: "ordered", capacity: 1, ageing: Infinity })
+      const latch = yield* Latch.make()
       const begun: Array<string> = []
+      yield* pool.submit(latch.await)
       for (const [index, priority] of (["low", "normal", "high", "low", "normal", "high"] as const).entries()) {
         yield* pool.submit(Effect.sync(() => begun.push(`${priority} ${index}`)), { priority })
+        yield* TestClock.adjust("20 seconds")
       }
+      yield* latch.open
       yield* turn
-      // the first found a free slot
-      assert.deepStrictEqual(begun, ["low 0", "high 2", "high 5", "normal 1", "normal 4", "low 3"])
+      assert.deepStrictEqual(begun, ["high 2", "high 5", "normal 1", "normal 4", "low 0", "low 3"])
     }))
 
   it.effect("who has waited long enough overtakes: a stream of urgent work starves nobody", () =>

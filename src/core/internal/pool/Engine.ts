@@ -66,8 +66,8 @@ export class Engine {
   /** Slots in use. */
   running = 0
   size: number
-  /** What runs outside of the slots. */
-  outsiders = 0
+  /** What runs outside of the slots, in the time of its caller. */
+  readonly outsiders = new Set<Submission>()
   isOpen = true
   readonly line: Line
   /** Begun and not ended, also outside of the slots. */
@@ -84,6 +84,10 @@ export class Engine {
   private readonly epoch: bigint
   private readonly watch: Watch
   private lastInterruption: TaskInterrupted | undefined
+  private lastContext: Context.Context<never>
+  private fork: (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+  /** Ended in this turn of the loop, with somebody who waits. */
+  private untold: Array<Submission> = []
   private isPumping = false
   private isScheduled = false
 
@@ -91,6 +95,8 @@ export class Engine {
     this.options = options
     this.name = options.name
     this.size = options.size
+    this.lastContext = options.context
+    this.fork = Effect.runForkWith(options.context)
     this.line = new Line(options.ageing)
     this.epoch = options.clock.monotonicTimeNanosUnsafe()
     this.watch = new Watch(options.context, () => this.now(), () => this.look())
@@ -128,8 +134,7 @@ export class Engine {
     if (!this.isOpen) return false
     this.counts.submitted += 1
     submission.at = this.now()
-    submission.outside = true
-    this.outsiders += 1
+    this.outsiders.add(submission)
     this.launch(submission)
     return true
   }
@@ -251,6 +256,7 @@ export class Engine {
     }
     this.isPumping = false
     if (isCut) this.schedule()
+    this.tell()
     this.settle()
   }
 
@@ -299,7 +305,11 @@ export class Engine {
     submission.at = now
     submission.place = "running"
     this.active.push(submission)
-    const fiber = Effect.runForkWith(context)(prepare(work, settings, this.name))
+    if (context !== this.lastContext) {
+      this.lastContext = context
+      this.fork = Effect.runForkWith(context)
+    }
+    const fiber = this.fork(prepare(work, settings, this.name))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(submission, exit)
     submission.fiber = fiber
@@ -307,8 +317,8 @@ export class Engine {
       this.ended(submission, exit)
       this.pump()
     })
-    // the place may have changed while the fiber ran
-    if ((submission.place as string) === "stopping") return fiber.interruptUnsafe()
+    // it may have been asked to stop by its own first steps
+    if (this.stopping.has(submission)) return fiber.interruptUnsafe()
     const { softTimeout, timeout } = settings
     const first = softTimeout === -1 || (timeout !== -1 && timeout <= softTimeout) ? timeout : softTimeout
     if (first !== -1) this.lookAt(submission, now + first)
@@ -356,13 +366,27 @@ export class Engine {
     // it had been abandoned
     if (submission.exit !== undefined) return
     this.active.remove(submission)
-    if (submission.outside) this.outsiders -= 1
-    else this.running -= 1
+    if (!this.outsiders.delete(submission)) this.running -= 1
     const final = exit._tag === "Success" && submission.place === "running" ? exit : this.verdict(submission, exit)
     if (final._tag === "Success") this.counts.completed += 1
     else this.count(submission, final)
-    submission.end(final)
+    this.end(submission, final)
     if (!this.isPumping) this.settle()
+  }
+
+  /** Who waits is told at once, or when the loop has had its turn: then all at a time. */
+  private end(submission: Submission, exit: Exit.Exit<unknown, unknown>): void {
+    submission.end(exit)
+    if (submission.observers === undefined) return
+    if (this.isPumping) this.untold.push(submission)
+    else submission.tell()
+  }
+
+  private tell(): void {
+    const { untold } = this
+    if (untold.length === 0) return
+    this.untold = []
+    for (const submission of untold) submission.tell()
   }
 
   private verdict(submission: Submission, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> {
@@ -389,7 +413,7 @@ export class Engine {
   private unbegun(submission: Submission, reason: string): void {
     const error = this.interruption(submission, reason)
     const { context = this.options.context, work } = submission
-    submission.end(Exit.fail(error))
+    this.end(submission, Exit.fail(error))
     if (!isRecorded(work)) return
     const fiber = Effect.runForkWith(context)(work.giveUp(error))
     this.endings.add(fiber)

@@ -27,8 +27,6 @@ export class Submission {
   readonly owner: Owner
   readonly settings: Settings
   place: Place
-  /** Runs outside of the slots, in the caller's time. */
-  outside: boolean
   work: Prepared | undefined
   context: Context.Context<never> | undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined
@@ -46,7 +44,6 @@ export class Submission {
     this.owner = owner
     this.settings = settings
     this.place = "waiting"
-    this.outside = false
     this.work = work
     this.context = context
     this.fiber = undefined
@@ -59,7 +56,7 @@ export class Submission {
   }
 
   get await(): Effect.Effect<unknown, unknown> {
-    return Effect.suspend(() => this.exit ?? this.ended)
+    return this.exit ?? Effect.suspend(() => this.exit ?? this.ended)
   }
 
   get cancel(): Effect.Effect<boolean> {
@@ -77,16 +74,19 @@ export class Submission {
     })
   }
 
-  /** Tells everybody who waits, and lets go of all that the work held. */
+  /** Lets go of all that the work held. Those who wait are to be told. */
   end(exit: Exit.Exit<unknown, unknown>): void {
-    const observers = this.observers
     this.exit = exit
     this.place = "ended"
     this.work = undefined
     this.context = undefined
     this.fiber = undefined
+  }
+
+  tell(): void {
+    const { exit, observers } = this
     this.observers = undefined
-    if (observers === undefined) return
+    if (observers === undefined || exit === undefined) return
     if (typeof observers === "function") return observers(exit)
     for (const observer of observers) observer(exit)
   }

@@ -1,10 +1,11 @@
 /**
- * What comes along with work from whoever submits it: span, log annotations, origin, and the handlers of tasks, which hold
- * services of their own. Everything else is the pool's, above all not the submitter's transaction.
+ * What comes along with work from whoever submits it: span, log annotations, origin, and interceptors and handlers of
+ * tasks, which hold services of their own. Everything else is the pool's, above all not the submitter's transaction.
  */
 import * as Context from "effect/Context"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
+import { Interceptors } from "../../Interceptor.ts"
 import { RunContext } from "../../RunContext.ts"
 
 /** Adds to the context of a pool what comes along. Whoever submits often from one place pays once. */
@@ -31,7 +32,8 @@ const carry = (from: Context.Context<never>, base: Context.Context<never>): Cont
 const comesAlong: ReadonlySet<string> = new Set([
   Tracer.ParentSpan.key,
   References.CurrentLogAnnotations.key,
-  RunContext.key
+  RunContext.key,
+  Interceptors.key
 ])
 
 // the key that `Task.make` gives to handlers

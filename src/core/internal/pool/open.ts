@@ -65,6 +65,7 @@ export const open = (
         detail: `is ${maxWaiting}: give a whole number, 0 for no bound, or "none"`
       })
     }
+    const ageing = millis(options.ageing ?? "10 seconds")
     const clock = yield* Clock.Clock
     const now = () => clock.currentTimeMillisUnsafe()
     const engine = new Engine({
@@ -72,7 +73,7 @@ export const open = (
       size,
       maxWaiting: maxWaiting === "none" ? 0 : maxWaiting === 0 ? Infinity : maxWaiting,
       dropsOldest: onFull === "dropOldest",
-      ageing: millis(options.ageing ?? "10 seconds"),
+      ageing: ageing === -1 ? Infinity : ageing,
       context,
       clock,
       dispatcher: Context.get(context, Scheduler.Scheduler).makeDispatcher(),
@@ -192,7 +193,7 @@ const figuresOf = (engine: Engine): Figures => {
     free: capacity - running,
     waiting: line.size,
     blocked: engine.waitingForRoom,
-    outside: engine.outsiders,
+    outside: engine.outsiders.size,
     ...counts
   }
 }

@@ -29,7 +29,7 @@ export const schedules = (sql: Sql, s: Identifier, name: string | null = null) =
         coalesce(t.waiting, 0)::int AS waiting
       FROM ${s}.schedule s LEFT JOIN (
         SELECT schedule, count(*) FILTER (WHERE lease_until > now()) AS open,
-          count(*) FILTER (WHERE lease_until IS NULL) AS waiting
+          count(*) FILTER (WHERE lease_until IS NULL OR lease_until <= now()) AS waiting
         FROM ${s}.tick WHERE finished_at IS NULL GROUP BY schedule
       ) t ON t.schedule = s.name
       WHERE ${name}::text IS NULL OR s.name = ${name} ORDER BY s.name COLLATE "C"`,
@@ -113,9 +113,18 @@ export const write = Effect.fnUntraced(
       RETURNING schedule, tick, epoch, asked`,
       tables.decodeClaims
     )
+    if (record.length + skip.length > 0) yield* prune(sql, s, name)
     return { started: [...started].sort(oldestFirst), skipped: skipped.length }
   }
 )
+
+/** Keeps the newest 1,000 ended ticks. Their place has moved on, so older instants never come again. */
+const prune = (sql: Sql, s: Identifier, name: string) =>
+  sql`
+    DELETE FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL AND tick < (
+      SELECT tick FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL
+      ORDER BY tick DESC OFFSET 999 LIMIT 1
+    )`
 
 /** Moves the schedule on, unless it stays as it is. */
 export const place = Effect.fnUntraced(

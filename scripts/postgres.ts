@@ -1,5 +1,5 @@
 /**
- * A private Postgres 18 for one run of a suite, from the embedded binary package.
+ * A private Postgres 18 for one run of a bench or prove suite, from the embedded binary package.
  *
  * Everything lives under one fresh temporary directory: the library links that the package leaves to its postinstall, the data
  * and the log. Only the postmaster that was started here is signalled, and only by its pid. `stop` may be called twice.
@@ -20,8 +20,8 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 
-/** Server settings of every suite; everything else stays at its default, durability included. */
-export const settings = {
+/** Server settings of every bench suite; everything else stays at its default, durability included. */
+export const benchSettings = {
   shared_buffers: "512MB",
   max_wal_size: "4GB",
   checkpoint_timeout: "15min",
@@ -32,9 +32,12 @@ export const settings = {
 /** A running server. Databases are reached over loopback TCP without a password. */
 export interface Server {
   readonly port: number
-  readonly pid: number
+  /** Changes with a restart. */
+  readonly pid: () => number
   /** The connection URL of one database. */
   readonly url: (database: string) => string
+  /** Ends the server as told, `immediate` like a crash, and starts it again on the same port and data after `downMs`. */
+  readonly restart: (how: "fast" | "immediate", downMs: number) => Promise<void>
   /** Shuts the server down and deletes its files. */
   readonly stop: () => Promise<void>
 }
@@ -90,11 +93,12 @@ const exited = (child: ChildProcess) =>
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /** Starts the server and waits until it accepts connections. */
-export const startServer = async (): Promise<Server> => {
-  const root = mkdtempSync(join(tmpdir(), "ostinato-bench-"))
+export const startServer = async (settings: Readonly<Record<string, string>>): Promise<Server> => {
+  const root = mkdtempSync(join(tmpdir(), "ostinato-postgres-"))
   own(root)
   const data = join(root, "data")
   const logFile = join(root, "log")
+  const logged = () => readFileSync(logFile, "utf8").slice(-2000)
   try {
     const { env, initdb, postgres } = await prepare(root)
     mkdirSync(data, { mode: 0o700 })
@@ -108,16 +112,9 @@ export const startServer = async (): Promise<Server> => {
       ["-D", data, "-U", "bench", "-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8"],
       spawned
     )
-    if (await exited(init) !== 0) throw new Error(`initdb failed:\n${readFileSync(logFile, "utf8").slice(-2000)}`)
+    if (await exited(init) !== 0) throw new Error(`initdb failed:\n${logged()}`)
     const port = await freePort()
     const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-    const child = spawn(
-      postgres,
-      ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", root, ...options],
-      { ...spawned, detached: true }
-    )
-    const pid = child.pid
-    if (pid === undefined) throw new Error("the postmaster did not start")
     const ready = () => {
       try {
         return readFileSync(join(data, "postmaster.pid"), "utf8").includes("ready")
@@ -125,25 +122,39 @@ export const startServer = async (): Promise<Server> => {
         return false
       }
     }
-    for (let waited = 0; !ready(); waited += 50) {
-      if (child.exitCode !== null || waited > 30_000) {
-        throw new Error(`the server did not become ready:\n${readFileSync(logFile, "utf8").slice(-2000)}`)
+    const start = async () => {
+      const started = spawn(
+        postgres,
+        ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", root, ...options],
+        { ...spawned, detached: true }
+      )
+      if (started.pid === undefined) throw new Error("the postmaster did not start")
+      for (let waited = 0; !ready(); waited += 50) {
+        if (started.exitCode !== null || waited > 30_000) {
+          throw new Error(`the server did not become ready:\n${logged()}`)
+        }
+        await sleep(50)
       }
-      await sleep(50)
+      return { process: started, pid: started.pid }
     }
-    let stopping: Promise<void> | undefined
-    const stop = async () => {
-      if (child.exitCode === null) child.kill("SIGINT")
-      const gone = exited(child)
-      if (await Promise.race([gone, sleep(10_000).then(() => "late")]) === "late") child.kill("SIGQUIT")
+    const end = async (signal: "SIGINT" | "SIGQUIT") => {
+      const gone = exited(child.process)
+      if (child.process.exitCode === null) child.process.kill(signal)
+      if (await Promise.race([gone, sleep(10_000).then(() => "late")]) === "late") child.process.kill("SIGQUIT")
       await gone
-      rmSync(root, { recursive: true, force: true })
     }
+    let child = await start()
+    let stopping: Promise<void> | undefined
     return {
       port,
-      pid,
+      pid: () => child.pid,
       url: (database) => `postgres://bench@127.0.0.1:${port}/${database}`,
-      stop: () => stopping ??= stop()
+      restart: async (how, downMs) => {
+        await end(how === "fast" ? "SIGINT" : "SIGQUIT")
+        await sleep(downMs)
+        child = await start()
+      },
+      stop: () => stopping ??= end("SIGINT").then(() => rmSync(root, { recursive: true, force: true }))
     }
   } catch (error) {
     rmSync(root, { recursive: true, force: true })
