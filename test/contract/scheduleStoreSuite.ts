@@ -5,10 +5,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
 import { NextRunId } from "ostinato/core/TaskRun"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { type Advance, type Definition, ScheduleStore, type Situation } from "ostinato/schedule/ScheduleStore"
 import * as Timetable from "ostinato/schedule/Timetable"
+
+class Full extends Schema.TaggedError<Full>()("Full", {}) {
+  override get message() {
+    return "the queue is full"
+  }
+}
 
 const hourly = Timetable.every("1 hour")
 
@@ -364,6 +371,31 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
         const schedule = (yield* store.list).find((schedule) => schedule.name === name)
         assert.strictEqual(schedule?.lastTick?.epochMilliseconds, sorted[0])
         assert.deepStrictEqual(schedule?.nextTick, place.nextTick)
+      })
+    )
+
+    fact(
+      "S0.54 closes a tick that is handed over with its decision, as failed where that fails, and starts the others",
+      Effect.gen(function*() {
+        const store = yield* ScheduleStore
+        const { name, nextTick } = yield* register()
+        const [first = nextTick, second = nextTick, third = nextTick] = minutesAfter(nextTick, 0, 1, 2)
+        const seen: Array<string> = []
+        const answer = yield* store.advance(name, fire([first, second, third]), (claim, schedule) => {
+          if (millis([claim])[0] === millis([{ tick: third }])[0]) return undefined
+          return Effect.suspend(() => {
+            seen.push(schedule.name)
+            return seen.length === 1 ? Effect.void : Effect.fail(new Full({}))
+          })
+        })
+        assert.deepStrictEqual([seen, answer.enqueued], [[name, name], 2])
+        assert.deepStrictEqual(millis(answer.started), millis([{ tick: third }]))
+        const ticks = yield* store.ticks(name, 10)
+        assert.deepStrictEqual(ticks.map(({ detail, outcome }) => [outcome, detail]), [
+          [null, null],
+          ["failed", "the queue is full"],
+          ["completed", null]
+        ])
       })
     )
 
