@@ -139,7 +139,7 @@ const overlapOf = (
 
 /** How many more ticks are taken. Ticks that are caught up together follow one another where nothing is in their way. */
 const room = (overlap: Schedule["policy"]["overlap"], working: number, waiting: number): number =>
-  working + waiting === 0 || (typeof overlap === "object" && waiting === 0 && working < capacity(overlap))
+  working + waiting === 0 || (typeof overlap === "object" && working + waiting < capacity(overlap))
     ? Infinity
     : overlap === "queue-one" && waiting === 0
     ? 1

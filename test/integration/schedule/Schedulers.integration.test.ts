@@ -114,7 +114,6 @@ layer(
       assert.isAtLeast(completed.length, 30)
       assert.includeMembers(ticks, completed)
       // those that were in work when their node was stopped say so, and what had not begun waits
-      console.log("@@", JSON.stringify(seen.filter((t) => t.outcome !== "completed" && t.outcome !== null)))
       assert.includeMembers(["completed", "interrupted", null], Array.from(new Set(seen.map(({ outcome }) => outcome))))
     })))
 
