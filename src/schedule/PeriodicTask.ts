@@ -99,6 +99,15 @@ export interface Schedulable<out R> {
  * Lets schedules of a task be made while the application runs.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Dispatch, Task } from "ostinato"
+ * import { PeriodicTask } from "ostinato/schedule"
+ *
+ * const Tidy = Task.make("docs.tidy")
+ *
+ * PeriodicTask.schedulable(Tidy, Dispatch.here).mode // => "run"
+ * ```
  */
 export const schedulable = <T extends Any, E, R>(
   task: T,
