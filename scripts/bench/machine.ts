@@ -27,11 +27,11 @@ const version = (name: string): string => {
   return (JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string }).version
 }
 
-/** Versions of everything measured; `postgres` is what the server says. */
-export const versions = (postgres: string): Readonly<Record<string, string>> => ({
+/** Versions of everything measured with these peers; `postgres` is what the server says, where there is one. */
+export const versions = (peers: ReadonlyArray<string>, postgres?: string): Readonly<Record<string, string>> => ({
   node: process.versions.node,
-  postgres,
+  ...(postgres === undefined ? {} : { postgres }),
   effect: version("effect"),
-  "@effect/sql-pg": version("@effect/sql-pg"),
-  ...pinned()
+  ...(postgres === undefined ? {} : { "@effect/sql-pg": version("@effect/sql-pg") }),
+  ...Object.fromEntries(Object.entries(pinned()).filter(([name]) => peers.includes(name)))
 })

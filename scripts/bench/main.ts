@@ -5,12 +5,9 @@
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
-import { report } from "./jobs/results.ts"
-import { runJobs } from "./jobs/suite.ts"
 import { missing } from "./peers.ts"
 import { publish } from "./publish.ts"
-
-const suites = ["jobs"]
+import { suites } from "./suites.ts"
 
 const stop = (code: number, message: string): never => {
   console.error(message)
@@ -36,30 +33,27 @@ const read = () => {
 }
 
 const { positionals, values } = read()
-const suite = positionals[0]
-if (suite === undefined || positionals.length !== 1 || !suites.includes(suite)) {
-  stop(64, `unknown suite ${positionals.join(" ") || "(none)"}; suites: ${suites.join(", ")}`)
-}
+const suite = suites[positionals.join(" ")] ??
+  stop(64, `unknown suite ${positionals.join(" ") || "(none)"}; suites: ${Object.keys(suites).join(", ")}`)
 const repetitions = Number(values.reps)
 if (!Number.isInteger(repetitions) || repetitions < 1) stop(64, `--reps ${values.reps}: give a whole number from 1 on`)
-if (missing().length > 0) {
+const absent = missing(suite.peers)
+if (absent.length > 0) {
   stop(
     69,
-    `these peers are not installed at their pinned version: ${missing().join(", ")}\nnpm ci --prefix scripts/bench`
+    `these peers are not installed at their pinned version: ${absent.join(", ")}\nnpm ci --prefix scripts/bench`
   )
 }
 
-const results = await runJobs({
+const { failures, missed, results, text } = await suite.run({
   repetitions: values.check ? 1 : repetitions,
-  quick: values.quick || values.check,
+  quick: values.quick || (values.check && suite.isCheckedWhole !== true),
   only: values.only,
   say: (line) => console.log(line)
 })
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`)
-if (values.write) publish(results)
-console.log(`\n${report(results)}`)
-const absent = (failure: string | undefined) => failure?.startsWith("not run:") === true
-const broken = results.rows.flatMap(({ repetitions: all }) => all).some(({ failure }) =>
-  failure !== undefined && !absent(failure)
-)
-process.exitCode = broken ? 1 : 0
+if (values.write) publish(results, text)
+console.log(`\n${text}`)
+const broken = failures.filter((failure) => !failure.startsWith("not run:"))
+for (const line of [...broken, ...missed]) console.log(line)
+process.exitCode = broken.length > 0 || (values.check && missed.length > 0) ? 1 : 0

@@ -12,9 +12,10 @@ const manifest = new URL("./package.json", import.meta.url)
 export const pinned = (): Readonly<Record<string, string>> =>
   (JSON.parse(readFileSync(manifest, "utf8")) as { readonly dependencies: Record<string, string> }).dependencies
 
-/** The peers that are not installed at their pinned version. */
-export const missing = (): ReadonlyArray<string> =>
+/** Those of the peers that are not installed at their pinned version. */
+export const missing = (peers: ReadonlyArray<string>): ReadonlyArray<string> =>
   Object.entries(pinned()).filter(([name, version]) => {
+    if (!peers.includes(name)) return false
     const installed = new URL(`./node_modules/${name}/package.json`, import.meta.url)
     if (!existsSync(installed)) return true
     return (JSON.parse(readFileSync(installed, "utf8")) as { readonly version: string }).version !== version
@@ -75,6 +76,23 @@ interface PgBossModule {
     ) => Promise<string>
   }
 }
+
+/** `p-limit`. */
+type PLimit = (concurrency: number) => <A>(task: () => Promise<A>) => Promise<A>
+
+/** `fastq`. */
+interface Fastq {
+  readonly promise: <T, A>(
+    worker: (task: T) => Promise<A>,
+    concurrency: number
+  ) => { readonly push: (task: T) => Promise<A> }
+}
+
+/** Loads `p-limit`. */
+export const pLimit = async (): Promise<PLimit> => ((await load("p-limit")) as { readonly default: PLimit }).default
+
+/** Loads `fastq`. */
+export const fastq = async (): Promise<Fastq> => ((await load("fastq")) as { readonly default: Fastq }).default
 
 /** Loads `pg`. */
 export const pg = async (): Promise<Pg> => ((await load("pg")) as { readonly default: Pg }).default

@@ -8,7 +8,8 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 
 /**
@@ -46,20 +47,23 @@ export const make = (options: {
   readonly grace?: Duration.Input | undefined
 }): Effect.Effect<Drain, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const inFlight = new Map<Fiber.Fiber<void>, string>()
-    const settled = Effect.suspend(() => Fiber.awaitAll(inFlight.keys()))
+    const inFlight = new Set<Work>()
+    const settled = yield* Latch.make(true)
     let open = true
 
     const close = Effect.gen(function*() {
       const before = open ? inFlight.size : 0
       open = false
       if (before === 0) return { completed: 0, interrupted: [], abandoned: [] }
-      yield* Effect.timeoutOption(settled, options.drain)
-      const late = Array.from(inFlight.values())
+      yield* Effect.timeoutOption(settled.await, options.drain)
+      const late = Array.from(inFlight, ({ name }) => name)
       // ask only: waiting for each in turn would not be bounded
-      for (const fiber of inFlight.keys()) fiber.interruptUnsafe()
-      if (late.length > 0) yield* Effect.timeoutOption(settled, options.grace ?? "3 seconds")
-      const abandoned = Array.from(inFlight.values())
+      for (const work of inFlight) {
+        work.isAsked = true
+        work.fiber?.interruptUnsafe()
+      }
+      if (late.length > 0) yield* Effect.timeoutOption(settled.await, options.grace ?? "3 seconds")
+      const abandoned = Array.from(inFlight, ({ name }) => name)
       return {
         completed: before - late.length,
         interrupted: late.filter((name) => !abandoned.includes(name)),
@@ -70,18 +74,34 @@ export const make = (options: {
     yield* Effect.addFinalizer(() => close)
     return {
       fork: (name, work) =>
-        Effect.suspend(() => {
+        Effect.uninterruptible(Effect.suspend(() => {
           if (!open) return Effect.succeed(false)
+          // in flight from the moment at which intake was found open: a close in between waits for it, too
+          const started: Work = { name, fiber: undefined, isAsked: false }
+          inFlight.add(started)
+          settled.closeUnsafe()
           return Effect.map(Effect.forkDetach(work), (fiber) => {
-            inFlight.set(fiber, name)
-            fiber.addObserver(() => inFlight.delete(fiber))
+            started.fiber = fiber
+            fiber.addObserver(() => {
+              inFlight.delete(started)
+              if (inFlight.size === 0) settled.openUnsafe()
+            })
+            if (started.isAsked) fiber.interruptUnsafe()
             return true
           })
-        }),
+        })),
       running: Effect.sync(() => inFlight.size),
       close: Effect.uninterruptible(close)
     }
   })
+
+interface Work {
+  readonly name: string
+  /** Absent until it was forked. */
+  fiber: Fiber.Fiber<void> | undefined
+  /** It was asked to stop. */
+  isAsked: boolean
+}
 
 /**
  * Waits for work no longer than this, then asks it to stop and lets it go: for the end of something that may hang. Gives

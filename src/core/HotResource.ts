@@ -146,21 +146,23 @@ export const make = <Key, I, E, R, E2 = never>(options: {
         Effect.catchCause((cause) =>
           Effect.logError(`${options.name}: the end of "${String(generation.key)}" failed`, cause)
         ),
-        Effect.ensuring(Effect.suspend(() => {
+        Effect.ensuring(Effect.sync(() => {
           retired.delete(generation)
-          return retired.size === 0 ? quiet.open : Effect.void
+          if (retired.size === 0) quiet.openUnsafe()
         }))
       )
 
-    const borrow = Effect.suspend(() => {
+    // a number and its latch change in one step: between two, another fiber may find them apart
+    const borrow = Effect.sync(() => {
       const generation = serving
       generation.users += 1
-      return Effect.as(generation.unused.close, generation)
+      generation.unused.closeUnsafe()
+      return generation
     })
     const giveBack = (generation: Generation<Key, I>) =>
-      Effect.suspend(() => {
+      Effect.sync(() => {
         generation.users -= 1
-        return generation.users === 0 ? generation.unused.open : Effect.void
+        if (generation.users === 0) generation.unused.openUnsafe()
       })
 
     return {
@@ -178,7 +180,7 @@ export const make = <Key, I, E, R, E2 = never>(options: {
             const old = serving
             serving = next
             retired.add(old)
-            yield* quiet.close
+            quiet.closeUnsafe()
             yield* Effect.forkIn(close(old), lifetime)
             yield* Effect.logInfo(`${options.name}: "${String(key)}" serves in place of "${String(old.key)}"`)
             return version(next)

@@ -31,6 +31,7 @@ import type { Line } from "../store/Migration.ts"
 export type Host =
   | PgClient.PgClient
   | SqlClient.SqlClient
+  | RunLog
   | FileSystem.FileSystem
   | Path.Path
   | ChildProcessSpawner.ChildProcessSpawner
@@ -42,6 +43,7 @@ export type Host =
  */
 export type Web =
   | Host
+  | RunLog
   | Etag.Generator
   | HttpPlatform.HttpPlatform
   | HttpRouter.HttpRouter
@@ -85,13 +87,19 @@ export interface AppModule<Provides, E> {
  *
  * @category constructors
  */
-export const task = <Name extends string, P extends Task.Storable, S extends Task.Storable, E extends Task.Storable>(
-  task: Task.Task<Name, P, S, E>,
+export const task = <
+  Name extends string,
+  P extends Task.Storable,
+  S extends Task.Storable,
+  E extends Task.Storable,
+  R = Task.Handler<Name>
+>(
+  task: Task.Task<Name, P, S, E, R>,
   options?: {
     /** What a start without input means. Defaults to none: such a start is one with an empty object. */
     readonly payload?: P["Type"] | undefined
   }
-): NamedTask<Task.Handler<Name> | RunLog> => ({
+): NamedTask<R | RunLog> => ({
   name: task.name,
   dispatch: (input, trigger) =>
     Effect.flatMap(

@@ -3,7 +3,8 @@
  *
  * With a URL it is that server (Postgres 15 or later), without one an embedded server (`EmbeddedPostgres`). Both are
  * seen through the same `SqlClient` and `PgClient` instance, so user code, enqueue, publish and completion can commit
- * together: an ambient transaction belongs to a client instance.
+ * together: an ambient transaction belongs to a client instance. The house's own statements have connections of their
+ * own (`ControlSql`). Each connection says in `application_name` whose it is and what for: `ostinato:<role>:<node>`.
  *
  * **Guarantees.** The layer builds only when the server answered and is new enough; otherwise it fails in bounded time
  * with an error that says what to do. No message, log line or `describe` carries a password. Sessions left idle inside
@@ -20,19 +21,21 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import * as Reactivity from "effect/reactivity/Reactivity"
-import type * as Redacted from "effect/Redacted"
-import * as Runtime from "effect/Runtime"
+import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
-import * as SqlErrors from "effect/sql/SqlError"
-import * as Drain from "../core/Drain.ts"
+import { ControlSql } from "./ControlSql.ts"
+import { type DatabaseNotTrusted, DatabaseTooOld, DatabaseUnavailable } from "./DatabaseError.ts"
 import * as DatabaseSchema from "./DatabaseSchema.ts"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "./EmbeddedPostgres.ts"
 import type { EmbeddedPostgresError } from "./EmbeddedPostgresError.ts"
+import * as BoundedScope from "./internal/BoundedScope.ts"
+import * as ConnectionRole from "./internal/ConnectionRole.ts"
+import * as Durability from "./internal/Durability.ts"
+import * as FirstAnswer from "./internal/FirstAnswer.ts"
 import * as ServerUrl from "./internal/ServerUrl.ts"
 import * as Target from "./internal/Target.ts"
+import * as Tls from "./internal/Tls.ts"
 import * as Tx from "./Tx.ts"
 
 /**
@@ -41,7 +44,10 @@ import * as Tx from "./Tx.ts"
  * @category models
  */
 export interface DatabaseOptions {
-  /** A `postgres://` URL, also with a socket folder as host. Defaults to the embedded server. */
+  /**
+   * A `postgres://` URL, also with a socket folder as host, and with `sslmode` and `sslrootcert` as libpq has them. Defaults
+   * to the embedded server.
+   */
   readonly url?: Redacted.Redacted | undefined
   /** Data directory of the embedded server; not touched when `url` is given. */
   readonly directory: string
@@ -55,7 +61,14 @@ export interface DatabaseOptions {
   readonly embedded?: Omit<EmbeddedPostgresOptions, "directory"> | undefined
   /** Largest number of connections in the pool. Defaults to `8`. */
   readonly maxConnections?: number | undefined
-  /** This process' name in `application_name = ostinato:user:<node>`, cut to 63 bytes. Defaults to the process id. */
+  /** Largest number of connections of the house itself, besides one listener. Defaults to `4`. */
+  readonly controlConnections?: number | undefined
+  /**
+   * File with the certificate of the authority that signed the server's. Together with `url` it makes TLS a duty: a
+   * server that is not signed by it, or is for another host, is not spoken to. Defaults to `sslrootcert` of the URL.
+   */
+  readonly rootCertificate?: string | undefined
+  /** This process' name in `application_name = ostinato:<role>:<node>`, cut to 63 bytes. Defaults to the process id. */
   readonly node?: string | undefined
   /**
    * Schema of the house's tables, for everything built on this database. Two instances with two schemas share a database
@@ -64,43 +77,6 @@ export interface DatabaseOptions {
   readonly schema?: string | undefined
   /** Longest wait for the first answer. Defaults to `5 seconds`. */
   readonly connectTimeout?: Duration.Input | undefined
-}
-
-/**
- * The server did not answer, or refused us.
- *
- * @category errors
- */
-export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
-  /** Host, port and database, never a password. */
-  target: Schema.String,
-  detail: Schema.String
-}) {
-  override get message() {
-    return `cannot reach Postgres at ${this.target}: ${this.detail}. ` +
-      "Check DATABASE_URL, or unset it to use the embedded server"
-  }
-  override get [Runtime.errorExitCode]() {
-    return 69
-  }
-}
-
-/**
- * The server is older than Postgres 15.
- *
- * @category errors
- */
-export class DatabaseTooOld extends Schema.TaggedError<DatabaseTooOld>()("DatabaseTooOld", {
-  target: Schema.String,
-  version: Schema.String
-}) {
-  override get message() {
-    return `Postgres ${this.version} at ${this.target} is too old: use Postgres 15 or later, ` +
-      "or unset DATABASE_URL to use the embedded server"
-  }
-  override get [Runtime.errorExitCode]() {
-    return 78
-  }
 }
 
 /**
@@ -119,8 +95,14 @@ export class Database extends Context.Service<Database, {
   readonly describe: string
   /** The server's version, for example `18.4`. */
   readonly version: string
-  /** For connections outside the pool (listener, heartbeat thread, child processes). */
+  /** For other processes. Connections of this one take `connection`. */
   readonly url: Redacted.Redacted
+  /** This process' name among those that use the database. */
+  readonly node: string
+  /** A connection pooler stands between us and the server: sessions, and with them `LISTEN`, may be shared or lost. */
+  readonly pooler: boolean
+  /** How to open a connection outside the pools, named after its role, with the same guards and the same trust. */
+  readonly connection: (role: ConnectionRole.ConnectionRole) => PgClient.PgClientConfig
   /** Never succeeds; fails when an embedded server ended by itself. With a URL it waits for ever. */
   readonly awaitExit: Effect.Effect<never, EmbeddedPostgresError>
 }>()("ostinato/store/Database") {
@@ -129,10 +111,26 @@ export class Database extends Context.Service<Database, {
    * server stops.
    */
   static readonly layer = (options: DatabaseOptions): Layer.Layer<
-    Database | PgClient.PgClient | SqlClient.SqlClient,
-    DatabaseUnavailable | DatabaseTooOld | DatabaseSchema.SchemaNameInvalid | EmbeddedPostgresError,
+    Database | PgClient.PgClient | SqlClient.SqlClient | ControlSql,
+    | DatabaseUnavailable
+    | DatabaseTooOld
+    | DatabaseNotTrusted
+    | DatabaseSchema.SchemaNameInvalid
+    | EmbeddedPostgresError,
     FileSystem.FileSystem | Path.Path
   > => options.url === undefined ? layerEmbedded(options) : layerUrl(options, options.url)
+
+  /**
+   * For an application that has a client of its own: that one stays the one that shares transactions, and the house opens
+   * its own connections with the same settings. The client's connections keep the name that the application gave them.
+   */
+  static readonly layerClient = (
+    options?: Pick<DatabaseOptions, "controlConnections" | "node" | "schema">
+  ): Layer.Layer<
+    Database | ControlSql,
+    DatabaseUnavailable | DatabaseTooOld | DatabaseNotTrusted | DatabaseSchema.SchemaNameInvalid,
+    PgClient.PgClient
+  > => Layer.effectContext(adopt(options ?? {})).pipe(Layer.provide(Reactivity.layer))
 
   /**
    * Runs an effect in a transaction and provides `Tx` to it. Commits on success, rolls back on failure, defect or
@@ -160,7 +158,11 @@ const layerEmbedded = (options: DatabaseOptions) => {
   const owned = Effect.gen(function*() {
     const { awaitExit, url } = yield* EmbeddedPostgres
     const services = yield* connect(options, { kind: "embedded", exclusive: true, url, awaitExit })
-    if (options.join === true) yield* Effect.addFinalizer(leaveLast(Context.get(services, PgClient.PgClient)))
+    if (options.join === true) {
+      yield* Effect.addFinalizer(
+        leaveLast(Context.get(services, PgClient.PgClient), Context.get(services, Database).node)
+      )
+    }
     return services
   })
   const layer = Layer.effectContext(owned).pipe(
@@ -172,18 +174,19 @@ const layerEmbedded = (options: DatabaseOptions) => {
 }
 
 /** Whoever may be joined does not stop the server under the others: it waits for them, unless it was interrupted. */
-const leaveLast = (sql: PgClient.PgClient) => (exit: Exit.Exit<unknown, unknown>) =>
+const leaveLast = (sql: PgClient.PgClient, node: string) => (exit: Exit.Exit<unknown, unknown>) =>
   sql<{ others: number }>`
     SELECT count(*)::int AS others FROM pg_stat_activity
-    WHERE application_name LIKE 'ostinato:%' AND application_name <> current_setting('application_name')`.pipe(
-    Effect.map(([row]) => row?.others ?? 0),
-    Effect.repeat({ while: (others) => others > 0, schedule: Schedule.spaced("100 millis") }),
-    Effect.timeoutOption("15 minutes"),
-    Effect.ignore,
-    Effect.interruptible,
-    Effect.when(Effect.succeed(!Exit.isFailure(exit) || !Cause.hasInterrupts(exit.cause))),
-    Effect.withTracerEnabled(false)
-  )
+    WHERE application_name LIKE 'ostinato:%' AND NOT application_name = ANY(${ConnectionRole.namesOf(node)}::text[])`
+    .pipe(
+      Effect.map(([row]) => row?.others ?? 0),
+      Effect.repeat({ while: (others) => others > 0, schedule: Schedule.spaced("100 millis") }),
+      Effect.timeoutOption("15 minutes"),
+      Effect.ignore,
+      Effect.interruptible,
+      Effect.when(Effect.succeed(!Exit.isFailure(exit) || !Cause.hasInterrupts(exit.cause))),
+      Effect.withTracerEnabled(false)
+    )
 
 const joined = (options: DatabaseOptions, refusal: EmbeddedPostgresError) =>
   Layer.effectContext(Effect.gen(function*() {
@@ -197,109 +200,75 @@ const connect = Effect.fn("Database.connect")(function*(options: DatabaseOptions
   if (target.problem !== undefined) {
     return yield* new DatabaseUnavailable({ target: target.name, detail: target.problem })
   }
-  const config: PgClient.PgPoolConfig = {
+  const ssl = yield* Tls.read(server.url, target, options.rootCertificate)
+  const settings: PgClient.PgClientConfig = {
     url: server.url,
-    maxConnections: options.maxConnections ?? 8,
-    connectTimeout: options.connectTimeout ?? "5 seconds",
-    applicationName: applicationName(options.node ?? String(process.pid)),
-    startupParameters: guards
+    ...(ssl === undefined ? {} : { ssl }),
+    connectTimeout: options.connectTimeout ?? "5 seconds"
   }
+  const house = yield* furnish(options, settings, target, server)
+  const { connection } = Context.get(house, Database)
+  const client = yield* pool({ ...connection("user"), maxConnections: options.maxConnections ?? 8 }, target)
+  return Context.add(Context.add(house, PgClient.PgClient, client), SqlClient.SqlClient, client)
+})
+
+const adopt = Effect.fn("Database.adopt")(
+  function*(options: Pick<DatabaseOptions, "controlConnections" | "node" | "schema">) {
+    const { config } = yield* PgClient.PgClient
+    const { database = "", host = "localhost", port = 5432, username = "" } = config
+    // names and JSON of the house are read as they were written
+    const { transformJson: _json, transformQueryNames: _query, transformResultNames: _result, ...settings } = config
+    const url = config.url ?? Redacted.make(`postgres://${encodeURIComponent(username)}@${host}:${port}/${database}`)
+    const server: Server = { kind: "url", exclusive: false, url, awaitExit: Effect.never }
+    return yield* furnish({ ...options, directory: "" }, settings, Target.read(url), server)
+  }
+)
+
+/** Asks the server who it is, and opens the connections of the house. */
+const furnish = Effect.fnUntraced(function*(
+  options: DatabaseOptions,
+  settings: PgClient.PgClientConfig,
+  target: Target.Target,
+  server: Server
+) {
   const schema = yield* options.schema === undefined
     ? DatabaseSchema.DatabaseSchema
     : DatabaseSchema.check(options.schema)
-  const answer = yield* firstAnswer(config, target)
+  const node = options.node ?? String(process.pid)
+  const named = (role: ConnectionRole.ConnectionRole) => ({
+    ...settings,
+    applicationName: ConnectionRole.applicationName(role, node)
+  })
+  const answer = yield* FirstAnswer.ask({ ...named("user"), startupParameters: guards.user }, target)
   if (answer.number < 150_000) return yield* new DatabaseTooOld({ target: target.name, version: answer.version })
-  const client = yield* Effect.mapError(boundedClient(answer.config), (error) => unavailable(target, error))
-  return Context.make(PgClient.PgClient, client).pipe(
-    Context.add(SqlClient.SqlClient, client),
-    Context.add(DatabaseSchema.DatabaseSchema, schema),
-    Context.add(Database, {
-      kind: server.kind,
-      exclusive: server.exclusive,
-      describe: server.kind === "embedded" ? `embedded Postgres at ${options.directory}` : target.name,
-      version: answer.version,
-      url: server.url,
-      awaitExit: server.awaitExit
-    })
+  const connection = (role: ConnectionRole.ConnectionRole): PgClient.PgClientConfig =>
+    answer.pooler ? named(role) : { ...named(role), startupParameters: role === "user" ? guards.user : guards.own }
+  const control = yield* pool({ ...connection("control"), maxConnections: options.controlConnections ?? 4 }, target)
+  if (server.kind === "url") yield* Durability.warn(control, target.name)
+  const database = Database.of({
+    kind: server.kind,
+    exclusive: server.exclusive,
+    describe: server.kind === "embedded" ? `embedded Postgres at ${options.directory}` : target.name,
+    version: answer.version,
+    url: server.url,
+    node,
+    pooler: answer.pooler,
+    connection,
+    awaitExit: server.awaitExit
+  })
+  return Context.make(Database, database).pipe(
+    Context.add(ControlSql, control),
+    Context.add(DatabaseSchema.DatabaseSchema, schema)
   )
 })
 
-// a server that hangs would hold up the end of the pool, and with it the end of the process
-const boundedClient = Effect.fnUntraced(function*(config: PgClient.PgPoolConfig) {
-  const pool = yield* Scope.make()
-  yield* Effect.addFinalizer((exit) =>
-    Effect.flatMap(
-      Drain.atMost("2 seconds")(Scope.close(pool, exit)),
-      (ended) =>
-        ended ? Effect.void : Effect.logWarning("the database did not answer: its connections were left to the system")
-    )
+const pool = (config: PgClient.PgPoolConfig, target: Target.Target) =>
+  Effect.mapError(
+    BoundedScope.provide("2 seconds")(PgClient.make(config)),
+    (error) => FirstAnswer.unavailable(target, error)
   )
-  return yield* Scope.provide(PgClient.make(config), pool)
-})
 
-const guards = { idle_in_transaction_session_timeout: "30s", lock_timeout: "10s" }
-
-/** Asks the server for its version on a connection of its own, closed again; returns the settings that it accepts. */
-const firstAnswer = Effect.fnUntraced(function*(config: PgClient.PgPoolConfig, target: Target.Target) {
-  const ask = Effect.fnUntraced(function*(attempt: PgClient.PgPoolConfig) {
-    const sql = yield* PgClient.makeClient(attempt)
-    const [row] = yield* sql<Omit<Answer, "config">>`
-      select current_setting('server_version') as version, current_setting('server_version_num')::int as number`
-    return row === undefined
-      ? yield* new DatabaseUnavailable({ target: target.name, detail: "it did not tell its version" })
-      : { version: row.version, number: row.number, config: attempt }
-  }, Effect.scoped)
-  return yield* ask(config).pipe(
-    Effect.catchIf(isPooler, () =>
-      Effect.andThen(
-        Effect.logWarning(
-          `${target.name} is a connection pooler that refuses session settings: ` +
-            "set idle_in_transaction_session_timeout and lock_timeout on the database or role"
-        ),
-        ask({ ...config, startupParameters: undefined })
-      )),
-    Effect.catchIf(SqlErrors.isSqlError, (error) => Effect.fail(unavailable(target, error))),
-    Effect.timeoutOrElse({
-      duration: config.connectTimeout ?? "5 seconds",
-      orElse: () => Effect.fail(new DatabaseUnavailable({ target: target.name, detail: "no answer in time" }))
-    })
-  )
-})
-
-interface Answer {
-  readonly version: string
-  readonly number: number
-  readonly config: PgClient.PgPoolConfig
-}
-
-const isPooler = (error: unknown) =>
-  SqlErrors.isSqlError(error) && describe(error).includes("unsupported startup parameter")
-
-const unavailable = (target: Target.Target, error: SqlErrors.SqlError) =>
-  new DatabaseUnavailable({ target: target.name, detail: target.hide(describe(error)) })
-
-const describe = (error: SqlErrors.SqlError) => {
-  const cause = error.reason.cause
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
-  const known = systemErrors[code]
-  if (known !== undefined) return known
-  return cause instanceof Error && cause.message !== "" ? cause.message : error.message
-}
-
-const systemErrors: Readonly<Record<string, string>> = {
-  EACCES: "permission to use the socket denied",
-  EAI_AGAIN: "the host name could not be resolved",
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection reset",
-  EHOSTUNREACH: "host unreachable",
-  ENETUNREACH: "network unreachable",
-  ENOENT: "there is no such socket",
-  ENOTFOUND: "the host name is not known",
-  ETIMEDOUT: "connection timed out"
-}
-
-// Postgres cuts the name at 63 bytes; cutting it here keeps whole characters
-const applicationName = (node: string) => {
-  const bytes = new TextEncoder().encode(`ostinato:user:${node.replaceAll(/[^\x20-\x7e]/g, "?")}`)
-  return new TextDecoder().decode(bytes.subarray(0, 63))
+const guards = {
+  user: { idle_in_transaction_session_timeout: "30s", lock_timeout: "10s" },
+  own: { idle_in_transaction_session_timeout: "30s", lock_timeout: "2s", statement_timeout: "10s" }
 }

@@ -10,7 +10,9 @@
  * scope closes. A server that a killed owner left behind is stopped by the kernel where possible, at the latest by the
  * next start.
  *
- * **Not restarted.** If the server ends by itself, `awaitExit` fails; the service reports it and exits with code 69.
+ * **Kept running.** A server that ends by itself is started again on the same socket, within a second, and clients
+ * connect anew; what was committed is there, what was under way fails with an outage. When it ends again and again
+ * (`restarts`), `awaitExit` fails: the service reports it and exits with code 69.
  *
  * The bundled libraries are old (OpenSSL 1.1, ICU 60) and are never exposed to a network. For development and small
  * installations; larger ones set `DATABASE_URL`. Runs on Linux and macOS. Needs real time: under `TestClock` a start
@@ -35,6 +37,7 @@ import {
 import * as Binaries from "./internal/Binaries.ts"
 import * as Cluster from "./internal/Cluster.ts"
 import * as ClusterLocation from "./internal/ClusterLocation.ts"
+import * as KeptServer from "./internal/KeptServer.ts"
 import * as OwnerLock from "./internal/OwnerLock.ts"
 import * as Postmaster from "./internal/Postmaster.ts"
 import * as RuntimeFolder from "./internal/RuntimeFolder.ts"
@@ -78,6 +81,11 @@ export interface EmbeddedPostgresOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined
   /** Longest time from process start until the server accepts connections. Defaults to `20 seconds`. */
   readonly startTimeout?: Duration.Input | undefined
+  /**
+   * How often in a row a server that ended by itself is started again: at once, then after 1, 2, 4 … seconds. Counted from
+   * anew when it has run for a minute. Defaults to `5`.
+   */
+  readonly restarts?: number | undefined
   /** Free bytes that the file system must have at start. Defaults to 64 MiB. */
   readonly minimumFreeBytes?: number | undefined
 }
@@ -93,9 +101,9 @@ export class EmbeddedPostgres extends Context.Service<EmbeddedPostgres, {
   readonly url: Redacted.Redacted
   /** Major version, for example `18`. */
   readonly version: string
-  /** Process id of the server. */
+  /** Process id of the server; another one after it was started again. */
   readonly pid: number
-  /** Never succeeds; fails with reason `ServerExited` when the server ends before the scope closes. */
+  /** Never succeeds; fails when the server ended by itself and its restarts are used up. */
   readonly awaitExit: Effect.Effect<never, EmbeddedPostgresError>
 }>()("ostinato/store/EmbeddedPostgres") {
   /**
@@ -129,30 +137,35 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
     [process.platform === "darwin" ? "DYLD_LIBRARY_PATH" : "LD_LIBRARY_PATH"]: libraries
   })
   const password = yield* Cluster.ensure({ directory, location, binaries, launch, runtime })
-  yield* Postmaster.settle(directory, location.data)
 
   const logFile = path.join(directory, "postgres.log")
   const logStart = yield* rotate(logFile)
-  const failed = Effect.fnUntraced(function*(detail: string) {
-    return yield* new StartFailed({ directory, detail, log: yield* Postmaster.logTail(logFile, logStart) })
+  const log = Effect.provideService(Postmaster.logTail(logFile, logStart), FileSystem.FileSystem, fs)
+  const launchOne = Effect.gen(function*() {
+    const postmaster = yield* Postmaster.launch({
+      directory,
+      data: location.data,
+      postgres: binaries.postgres,
+      launch,
+      settings: { TimeZone: "UTC", log_timezone: "UTC", ...options.settings, ...fixedSettings(runtime) },
+      logFile
+    })
+    yield* Postmaster.awaitReady(postmaster, location.data, options.startTimeout ?? "20 seconds").pipe(
+      Effect.catch((detail) => Effect.flatMap(log, (tail) => new StartFailed({ directory, detail, log: tail })))
+    )
+    return postmaster
   })
-  const lost = Effect.fnUntraced(function*(detail: string) {
-    const log = yield* Effect.provideService(Postmaster.logTail(logFile, logStart), FileSystem.FileSystem, fs)
-    return yield* new EmbeddedPostgresError({ reason: new ServerExited({ directory, detail, log }) })
+  const server = yield* KeptServer.keep({
+    name: `Postgres on ${directory}`,
+    restarts: options.restarts ?? 5,
+    // what a killed server left behind: its children, its lock of the socket, its share of the disk
+    launch: Postmaster.settle(directory, location.data).pipe(
+      Effect.andThen(Effect.ignore(fs.remove(path.join(runtime, `.s.PGSQL.${port}.lock`), { force: true }))),
+      Effect.andThen(checkSpace(directory, path.dirname(location.root), needed)),
+      Effect.andThen(launchOne)
+    ),
+    ended: (detail) => Effect.map(log, (tail) => new ServerExited({ directory, detail, log: tail }))
   })
-  const postmaster = yield* Postmaster.launch({
-    directory,
-    data: location.data,
-    postgres: binaries.postgres,
-    launch,
-    settings: { TimeZone: "UTC", log_timezone: "UTC", ...options.settings, ...fixedSettings(runtime) },
-    logFile
-  })
-  let stopping = false
-  yield* Effect.addFinalizer(() => Effect.sync(() => stopping = true))
-  yield* Postmaster.awaitReady(postmaster, location.data, options.startTimeout ?? "20 seconds").pipe(
-    Effect.catch(failed)
-  )
 
   const connection: Connection = {
     path: path.join(runtime, `.s.PGSQL.${port}`),
@@ -172,19 +185,22 @@ const make = Effect.fn("EmbeddedPostgres.make")(function*(options: EmbeddedPostg
     connection,
     url,
     version: Binaries.major,
-    pid: postmaster.pid,
-    awaitExit: Effect.flatMap(postmaster.exited, (detail) => stopping ? Effect.never : lost(detail))
+    get pid() {
+      return server.pid()
+    },
+    awaitExit: Effect.mapError(server.lost, named(directory))
   })
-}, (start, options) =>
-  Effect.mapError(start, (error) =>
-    new EmbeddedPostgresError({
-      reason: PlatformError.isPlatformError(error)
-        ? new DataDirectoryUnusable({
-          directory: options.directory,
-          detail: `${answerOf(error)}; it has to be a folder on a writable disk that this user may change`
-        })
-        : error
-    })))
+}, (start, options) => Effect.mapError(start, named(options.directory)))
+
+const named = (directory: string) => (error: PlatformError.PlatformError | EmbeddedPostgresError["reason"]) =>
+  new EmbeddedPostgresError({
+    reason: PlatformError.isPlatformError(error)
+      ? new DataDirectoryUnusable({
+        directory,
+        detail: `${answerOf(error)}; it has to be a folder on a writable disk that this user may change`
+      })
+      : error
+  })
 
 // the system's own sentence names the call and the path
 const answerOf = (error: PlatformError.PlatformError) =>

@@ -15,11 +15,11 @@ import * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { CheckpointStore, CheckpointUnavailable } from "../core/CheckpointStore.ts"
 import { Supervisor } from "../core/Supervisor.ts"
+import { ControlSql } from "./ControlSql.ts"
 import { DatabaseSchema } from "./DatabaseSchema.ts"
 import type { Line } from "./Migration.ts"
 import * as SqlFault from "./SqlFault.ts"
 import * as StoredText from "./StoredText.ts"
-import * as Tx from "./Tx.ts"
 
 /**
  * The table behind the checkpoints.
@@ -49,20 +49,22 @@ export const migrations: Line = {
 export const layer = (options?: {
   /** How long a checkpoint is kept after it was saved. Defaults to `14 days`. */
   readonly retention?: Duration.Input | undefined
-}): Layer.Layer<CheckpointStore, never, PgClient.PgClient | Supervisor> =>
+}): Layer.Layer<CheckpointStore, never, PgClient.PgClient | ControlSql | Supervisor> =>
   Layer.effect(
     CheckpointStore,
     Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
+      // a value is given back as it was saved, whatever names the application's client transforms
+      const sql = (yield* PgClient.PgClient).withoutTransforms()
       const s = sql(yield* DatabaseSchema)
+      const control = yield* ControlSql
       const supervisor = yield* Supervisor
       const json = (value: Schema.Json) => value === null ? null : sql.json(StoredText.json(value))
       const retention = Duration.toSeconds(Duration.fromInputUnsafe(options?.retention ?? "14 days"))
 
-      const prune = Tx.outside(sql`
+      const prune = control`
         DELETE FROM ${s}.checkpoint WHERE key IN (
           SELECT key FROM ${s}.checkpoint WHERE saved_at < now() - ${retention} * interval '1 second'
-          LIMIT ${batch} FOR UPDATE SKIP LOCKED) RETURNING 1`).pipe(
+          LIMIT ${batch} FOR UPDATE SKIP LOCKED) RETURNING 1`.pipe(
         Effect.repeat({ while: (rows) => rows.length === batch }),
         Effect.delay("1 hour"),
         Effect.forever,

@@ -2,11 +2,13 @@
  * The log of runs in Postgres: what ran on every node, also after a crash.
  *
  * A run that has not ended is held by a lease (`LeaseTiming`), renewed by the process that holds it. When the process is
- * gone the lease runs out, and whichever node sweeps next closes the run as abandoned. The renewal also brings the wish
+ * gone the lease runs out, and whichever node sweeps next closes the run as abandoned. While the database is away ends
+ * are kept in memory and written when it is back. The renewal also brings the wish
  * of another node to cancel a run. The database's clock is the only one. Nothing here takes part in the caller's
- * transaction: what ran stays on record when that is rolled back.
+ * transaction: what ran stays on record when that is rolled back. It has the connections of the house, so leases are
+ * renewed also when the pool of user code is full.
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
+import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,13 +19,17 @@ import type { Identifier } from "effect/sql/Statement"
 import * as NodeOs from "node:os"
 import * as NodeProcess from "node:process"
 import * as LeaseTiming from "../core/LeaseTiming.ts"
-import { type CancelAnswer, pageSize, type Retention, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
+import { type CancelAnswer, pageSize, type Retention, type RunEnd, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import { Supervisor } from "../core/Supervisor.ts"
 import { Cancellation, type RunId } from "../core/TaskRun.ts"
+import { ControlSql } from "./ControlSql.ts"
 import { DatabaseSchema } from "./DatabaseSchema.ts"
+import * as LateEnds from "./internal/LateEnds.ts"
+import * as LeaseBeat from "./internal/LeaseBeat.ts"
 import * as RunRetention from "./internal/RunRetention.ts"
 import * as RunTable from "./internal/RunTable.ts"
 import type { Line } from "./Migration.ts"
+import * as Outage from "./Outage.ts"
 import * as SqlFault from "./SqlFault.ts"
 import * as StoredText from "./StoredText.ts"
 import * as Tx from "./Tx.ts"
@@ -46,11 +52,11 @@ export const layer = (options?: {
   readonly exclusive?: boolean | undefined
   /** Number of ended runs defaults to `100_000`. */
   readonly retention?: Retention | undefined
-}): Layer.Layer<RunLog, RunLogUnavailable, PgClient.PgClient | Supervisor> =>
+}): Layer.Layer<RunLog, RunLogUnavailable, ControlSql | Supervisor> =>
   Layer.effect(
     RunLog,
     Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
+      const sql = yield* ControlSql
       const schema = yield* DatabaseSchema
       const s = sql(schema)
       const supervisor = yield* Supervisor
@@ -76,8 +82,9 @@ export const layer = (options?: {
           const cancelled = open.get(id)
           return cancelled === undefined ? Effect.void : Deferred.succeed(cancelled, cancellation)
         })
+      // asked also where nothing is held, so that a sweep knows how long the database has been there
       const renew = Effect.suspend(() =>
-        open.size === 0 ? Effect.void : attempt(
+        attempt(
           "renew leases",
           sql<{ id: string; cancellation: unknown }>`
             UPDATE ${s}.run SET lease_until = ${until}
@@ -92,10 +99,7 @@ export const layer = (options?: {
           )
         )
       )
-      // renewal comes first, so that a process that slept keeps what it holds
-      const beat = Effect.andThen(renew, sweep(false)).pipe(
-        Effect.delay(LeaseTiming.renewEvery),
-        Effect.forever,
+      const beat = LeaseBeat.run({ renew, sweep: sweep(false), every: LeaseTiming.renewEvery }).pipe(
         Effect.withTracerEnabled(false)
       )
       const retention = attempt("prune", RunRetention.prune(sql, schema, options?.retention ?? {})).pipe(
@@ -104,7 +108,25 @@ export const layer = (options?: {
         Effect.withTracerEnabled(false)
       )
 
+      const writeEnd = (id: RunId, { details, ...end }: RunEnd) =>
+        Effect.gen(function*() {
+          const kept = yield* RunTable.encodeDetails(details)
+          const rows = yield* sql`
+            WITH ended AS (
+              UPDATE ${s}.run SET status = ${end.status}, attempts = ${end.attempts}, queue_ms = ${end.queueMs},
+                run_ms = ${end.runMs}, output = ${json(end.output)}, failure = ${json(end.failure)},
+                items = ${json(end.items)}, finished_at = now(), lease_until = NULL
+              WHERE id = ${id}::uuid AND status IN ('running', 'waiting') RETURNING id
+            ), details AS (
+              INSERT INTO ${s}.run_details (run_id, details) SELECT id, ${json(kept)} FROM ended
+            )
+            SELECT 1 FROM ended`
+          return rows.length > 0
+        }).pipe(Effect.tap(() => Effect.sync(() => open.delete(id))))
+      const late = yield* LateEnds.make(writeEnd, Outage.isOutage)
+
       yield* sweep(options?.exclusive ?? false)
+      yield* supervisor.start("run ends", Effect.withTracerEnabled(late.run, false))
       yield* supervisor.start("run leases", beat)
       yield* supervisor.start("run retention", retention)
 
@@ -130,25 +152,11 @@ export const layer = (options?: {
             "start run",
             sql`UPDATE ${s}.run SET status = 'running' WHERE id = ${id}::uuid AND status = 'waiting'`
           ),
-        end: (id, { details, ...end }) =>
+        end: (id, end) =>
           attempt(
             "end run",
-            Effect.gen(function*() {
-              // an end that cannot be written must not keep its lease alive
-              open.delete(id)
-              const kept = yield* RunTable.encodeDetails(details)
-              const rows = yield* sql`
-                WITH ended AS (
-                  UPDATE ${s}.run SET status = ${end.status}, attempts = ${end.attempts}, queue_ms = ${end.queueMs},
-                    run_ms = ${end.runMs}, output = ${json(end.output)}, failure = ${json(end.failure)},
-                    items = ${json(end.items)}, finished_at = now(), lease_until = NULL
-                  WHERE id = ${id}::uuid AND status IN ('running', 'waiting') RETURNING id
-                ), details AS (
-                  INSERT INTO ${s}.run_details (run_id, details) SELECT id, ${json(kept)} FROM ended
-                )
-                SELECT 1 FROM ended`
-              return rows.length > 0
-            })
+            // an end that cannot be written must not keep its lease alive, unless it will be
+            Effect.ensuring(late.attempt(id, end), Effect.sync(() => late.has(id) || open.delete(id)))
           ),
         cancel: (id, by) =>
           RunTable.isRunId(id)

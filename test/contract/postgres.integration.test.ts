@@ -3,9 +3,9 @@ import * as Supervisor from "ostinato/core/Supervisor"
 import * as PostgresScheduleStore from "ostinato/schedule/stores/Postgres"
 import * as PostgresCheckpointStore from "ostinato/store/PostgresCheckpointStore"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
-import { checkpointStoreSuite } from "./checkpointStoreSuite.ts"
-import { runLogSuite } from "./runLogSuite.ts"
-import { scheduleStoreSuite } from "./scheduleStoreSuite.ts"
+import { checkpointStoreSuite } from "ostinato/testing/contract/CheckpointStoreSuite"
+import { runLogSuite } from "ostinato/testing/contract/RunLogSuite"
+import { scheduleStoreSuite } from "ostinato/testing/contract/ScheduleStoreSuite"
 import * as TestDatabase from "./TestDatabase.ts"
 
 const database = TestDatabase.layer(

@@ -57,21 +57,28 @@ layer(NodeServices.layer, { excludeTestServices: true })("crash", (it) => {
       assert.deepStrictEqual(after.figures.map(totals), before.figures.map(totals))
     }))
 
-  it.effect("an embedded server that is killed ends the service with 69, which says so; the next start serves again", () =>
+  it.effect("S1.23 an embedded server that is killed comes back by itself: the run in flight ends as recorded, the next ones run", () =>
     Effect.gen(function*() {
       const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
-      const service = yield* ServiceProcess.serve(there)
-      yield* service.line("run completed")
+      const gate = yield* ServiceProcess.gate()
+      const env = { PATH: gate.folder, TASK_SCHEDULER_INTERVAL: "1" }
+      const service = yield* ServiceProcess.serve(there, { env })
+      const git = yield* gate.reached
       const server = ServiceProcess.postmaster(there.data)
       assert.isDefined(server)
       process.kill(server, "SIGKILL")
-      assert.deepStrictEqual(yield* service.ended, { code: 69, signal: null })
-      const line = yield* service.line("ostinato: Postgres on")
-      assert.include(line, "ended unexpectedly (signal SIGKILL): restart this service; committed data is safe")
-
-      const again = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
-      const { figures, runs } = yield* look(again.url)
-      assert.deepStrictEqual(runs.map(({ status }) => status), ["completed"])
-      assert.strictEqual(figures.length, 1)
+      yield* service.line("serves again as process")
+      yield* git.open
+      yield* service.line("run completed")
+      const runs = Effect.map(ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs), ({ items }) => items)
+      const after = yield* ServiceProcess.until(
+        runs,
+        (all) => all.filter(({ status }) => status === "completed").length >= 3
+      )
+      assert.isEmpty(after.filter(({ status }) => status !== "completed" && status !== "running"))
+      yield* ServiceProcess.until(ServiceProcess.get(`${service.url}/readyz`), ({ status }) => status === 200)
+      yield* service.signal("SIGTERM")
+      assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
+      assert.isFalse(ServiceProcess.isAlive(server))
     }))
 })

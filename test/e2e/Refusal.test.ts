@@ -3,6 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as TlsProxy from "../integration/store/tlsProxy.ts"
 import * as ServiceProcess from "./ServiceProcess.ts"
 
 /** A place that no test here gets to use. */
@@ -74,6 +75,17 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
         "ostinato: cannot reach Postgres at 127.0.0.1:1/figures: connection refused. " +
         "Check DATABASE_URL, or unset it to use the embedded server"
       ])
+    }))
+
+  it.effect("D.13 a database that the given authority did not sign, with 78 and one line that names the address and not the password", () =>
+    Effect.gen(function*() {
+      const port = yield* TlsProxy.listen("/nonexistent")
+      const query = `sslmode=verify-full&sslrootcert=${TlsProxy.fixture("other-ca.pem")}`
+      const { code, stderr, touched } = yield* refuse({
+        DATABASE_URL: `postgres://me:s3cret@localhost:${port}/figures?${query}`
+      })
+      assert.deepStrictEqual([code, touched, stderr.length], [78, false, 1], stderr.join("\n"))
+      assert.include(stderr[0], `ostinato: will not speak to Postgres at localhost:${port}/figures: unable to verify`)
     }))
 
   it.effect("a data directory that cannot be made, with 78 and one line that names it", () =>

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { hostname } from "node:os"
 import * as path from "node:path"
+import { SyncInsights } from "../../src/apps/insights/SyncInsights.ts"
 import { TaskRun } from "../../src/core/TaskRun.ts"
 import * as GitFixture from "../fixtures/git/GitFixture.ts"
 import * as History from "./History.ts"
@@ -12,6 +13,8 @@ import * as ServiceProcess from "./ServiceProcess.ts"
 const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
 
 const decodeRun = Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))
+
+const decodeOutput = Schema.decodeUnknownEffect(SyncInsights.success)
 
 const encodeInput = Schema.encodeEffect(Schema.fromJsonString(Schema.Struct({ repository: Schema.String })))
 
@@ -52,7 +55,8 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       const printed = yield* decodeRun(ran.stdout)
       assert.deepStrictEqual((yield* runs).items, [printed])
       assert.deepStrictEqual(printed.trigger, { kind: "cli", host: hostname(), pid: ran.pid })
-      assert.deepInclude(printed.output, { commits: History.figures(there.repository).commits })
+      const { repositories: [collected] } = yield* decodeOutput(printed.output)
+      assert.strictEqual(collected?.commits, History.figures(there.repository).commits)
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
     }))
 
@@ -64,13 +68,14 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       const collected = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
         const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json", ...args], { env })
         assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
-        return (yield* decodeRun(ran.stdout)).output
+        return yield* decodeOutput((yield* decodeRun(ran.stdout)).output)
       })
       const own = yield* collected()
-      assert.deepInclude(own, { repository: there.repository })
+      assert.deepInclude(own.repositories[0], { repository: there.repository })
       const input = yield* encodeInput({ repository: other.root })
       const named = yield* collected("--input", input)
-      assert.deepInclude(named, { repository: other.root, commits: 1 })
+      assert.strictEqual(named.repositories.length, 1)
+      assert.deepInclude(named.repositories[0], { repository: other.root, commits: 1 })
       const refused = yield* ServiceProcess.command(["run", "insights.sync", "--input", "{}"], { env })
       assert.strictEqual(refused.code, 64, refused.stderr.join("\n"))
       assert.include(refused.stderr.join("\n"), "repository")
@@ -100,9 +105,13 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.strictEqual(ran.code, 1)
       const run = yield* decodeRun(ran.stdout)
       assert.strictEqual(run.status, "failed")
-      assert.strictEqual(run.failure?.tag, "NotARepository")
+      assert.strictEqual(run.failure?.tag, "PipelineError")
       assert.strictEqual(ran.told.length, 1, ran.told.join("\n"))
-      assert.include(ran.told[0], `ostinato: task insights.sync failed: "${path.dirname(data)}" is not inside a git`)
+      assert.include(
+        ran.told[0],
+        "ostinato: task insights.sync failed: stage repositories of pipeline insights.sync failed"
+      )
+      assert.include(ran.told[0], `"${path.dirname(data)}" is not inside a git`)
       assert.include(ran.told[0], run.id)
     }))
 
@@ -110,10 +119,10 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
     Effect.gen(function*() {
       const data = yield* ServiceProcess.dataDirectory
       const service = yield* ServiceProcess.serve({ data, repository: path.dirname(data) })
-      const line = yield* service.line("run failed: NotARepository")
+      const line = yield* service.line("run failed: PipelineError")
       assert.include(line, `"level":"ERROR"`)
       const { items } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
-      assert.deepStrictEqual(items.map(({ failure, status }) => [status, failure?.tag]), [["failed", "NotARepository"]])
+      assert.deepStrictEqual(items.map(({ failure, status }) => [status, failure?.tag]), [["failed", "PipelineError"]])
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
       yield* service.signal("SIGTERM")
       assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })

@@ -89,7 +89,7 @@ layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices
         for (const [{ pid }, { repository }] of [[first, here], [second, there]] as const) {
           const own = all.filter((run) => run.pid === pid && run.status === "completed")
           own.forEach(({ output, trigger }) => {
-            assert.deepInclude(output, { repository })
+            assert.nestedPropertyVal(output, "repositories[0].repository", repository)
             assert.deepInclude(trigger, { schedule: `insights.fortnightly:${repository}` })
           })
         }

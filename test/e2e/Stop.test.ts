@@ -54,7 +54,11 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
       yield* git.open
       assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
       const log = service.stderr().map((line) => /"message":"([^"]*)/.exec(line)?.[1] ?? line)
-      const [stopping, completed] = [log.findIndex((line) => line.startsWith("stopping")), log.indexOf("run completed")]
+      const [stopping, completed] = ["stopping", "run completed"].map((begin) =>
+        log.findIndex((line) => line.startsWith(begin))
+      )
+      assert.isDefined(stopping)
+      assert.isDefined(completed)
       assert.isTrue(stopping !== -1 && stopping < completed, log.join("\n"))
       assert.strictEqual(log.at(-1), "stopped")
       assertGone(there.data)

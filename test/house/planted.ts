@@ -29,9 +29,13 @@ export const plant = (files: Readonly<Record<string, string>>, copies: ReadonlyA
 }
 
 /** Runs a tool of the project, or `node` itself, to its end. */
-export const run = (folder: string, command: string, ...args: ReadonlyArray<string>) => {
+export const run = (folder: string, command: string, ...args: ReadonlyArray<string>) =>
+  runWithin(25_000, folder, command, ...args)
+
+/** The same with another limit, in milliseconds. */
+export const runWithin = (timeout: number, folder: string, command: string, ...args: ReadonlyArray<string>) => {
   const bin = join(root, "node_modules", ".bin")
   const env = { ...process.env, PATH: `${bin}:${process.env["PATH"]}`, FORCE_COLOR: undefined, NO_COLOR: "1" }
-  const { status, stderr, stdout } = spawnSync(command, args, { cwd: folder, encoding: "utf8", env, timeout: 25_000 })
+  const { status, stderr, stdout } = spawnSync(command, args, { cwd: folder, encoding: "utf8", env, timeout })
   return { status, stdout, stderr }
 }

@@ -125,6 +125,16 @@ describe("Decide", () => {
       policy: { overlap: { allow: 2 } },
       unfinished: [[5, "running"], [6, "running"]]
     }, { skip: [10], start: [] }],
+    ["allow 3: one that waits again, because its node went, takes one of three", {
+      now: 10,
+      policy: { overlap: { allow: 3 } },
+      unfinished: [[5, "running"], [6, "waiting"]]
+    }, { skip: [], start: [6, 10] }],
+    ["allow 2: nor beside one that runs and one that waits", {
+      now: 10,
+      policy: { overlap: { allow: 2 } },
+      unfinished: [[5, "running"], [6, "waiting"]]
+    }, { skip: [10], start: [6] }],
     ["replace: the earlier one is asked to stop", {
       now: 10,
       policy: { overlap: "replace" },

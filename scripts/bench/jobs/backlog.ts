@@ -5,9 +5,9 @@
  * completions that a worker still holds in memory count. Valid: exactly the N payloads were handled, nothing is left, every
  * process took part. A run that stalls for 15 s or lasts more than 60 s is a failure with its reason, never a figure.
  */
+import type { Server } from "../../postgres.ts"
 import { type PgConnection, withConnection } from "../peers.ts"
 import { treeCpuSeconds } from "../proc.ts"
-import type { Server } from "../server.ts"
 import type { JobSystem } from "./JobSystem.ts"
 import { monotonic } from "./monotonic.ts"
 import { startWorker, type Worker } from "./process.ts"
@@ -97,7 +97,7 @@ const drain = async (
     })
   )
   const wal = await walPosition(connection)
-  const cpu = treeCpuSeconds(server.pid)
+  const cpu = treeCpuSeconds(server.pid())
   for (const worker of workers) worker.send({ tag: "work", jobs, alone: processes === 1 })
   await until(() => handled.reduce((a, b) => a + b, 0) >= jobs, () => moved, () => failed)
   let left = true
@@ -109,7 +109,7 @@ const drain = async (
     if (left && end - waited > 15_000) throw new Error("jobs are left 15 s after all were handled")
     if (left) await sleep(5)
   }
-  const serverCpu = treeCpuSeconds(server.pid) - cpu
+  const serverCpu = treeCpuSeconds(server.pid()) - cpu
   const drainWal = Number(await walPosition(connection) - wal)
   const reports = await Promise.all(workers.map(async (worker) => {
     const report = worker.next("report", 10_000)

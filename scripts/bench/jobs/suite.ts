@@ -3,10 +3,10 @@
  *
  * First the promises of the room's statements are checked, then every row is measured in every repetition.
  */
+import { benchSettings, type Server, startServer } from "../../postgres.ts"
 import { interleave } from "../interleave.ts"
 import { load, machine, versions } from "../machine.ts"
 import { withConnection } from "../peers.ts"
-import { type Server, settings, startServer } from "../server.ts"
 import { type Drained, makeTemplate, measureBacklog } from "./backlog.ts"
 import type { JobSystem } from "./JobSystem.ts"
 import { shapes } from "./ours/shapes.ts"
@@ -94,7 +94,7 @@ const line = (
 
 /** Runs the suite on a server of its own, which is gone afterwards, whatever happens. */
 export const runJobs = async (options: Options): Promise<Results> => {
-  const server = await startServer()
+  const server = await startServer(benchSettings)
   const interrupted = () => {
     killAll()
     void server.stop().finally(() => process.exit(130))
@@ -124,8 +124,8 @@ export const runJobs = async (options: Options): Promise<Results> => {
       quick: options.quick,
       repetitions: options.repetitions,
       machine: machine(),
-      versions: versions(await serverVersion(server)),
-      settings,
+      versions: versions(["graphile-worker", "pg", "pg-boss"], await serverVersion(server)),
+      settings: benchSettings,
       facts,
       base: base.name,
       rows: [...measured].map(([{ about, group, name }, repetitions]) => ({ name, about, group, repetitions }))

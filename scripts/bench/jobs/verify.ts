@@ -3,8 +3,8 @@
  *
  * Each check states a fact and rejects with it when it does not hold.
  */
+import type { Server } from "../../postgres.ts"
 import { type PgConnection, withConnection } from "../peers.ts"
-import type { Server } from "../server.ts"
 import { freshDatabase } from "./backlog.ts"
 import type { JobSystem } from "./JobSystem.ts"
 

@@ -1,17 +1,18 @@
 /**
- * Runs one reading `git` command in a repository that may be hostile.
+ * Runs one `git` command in a repository that may be hostile.
  *
  * Nothing that the repository configures is executed: hooks, file monitors, pagers, external diffs, text conversions,
- * signature programs and the transports of a partial clone are all off. Nothing is written. The child's environment is
- * built here and inherits only the absolute directories of `PATH`, so no user or system configuration, credential or
- * `GIT_*` variable reaches it. The child is killed on interruption and on timeout: SIGTERM, after two seconds SIGKILL.
+ * signature programs and the transports of a partial clone are all off. The commands that read write nothing; only a
+ * command that names a protocol in its options may use the network. The child's environment is built here and inherits
+ * only the absolute directories of `PATH`, and for the network the variables of the proxy, so no user or system
+ * configuration, credential or `GIT_*` variable reaches it. The child is killed on interruption and on timeout: SIGTERM, after two seconds SIGKILL.
  * Output is handed over chunk by chunk and never kept; of the standard error only the end is.
  */
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
-import type * as PlatformError from "effect/PlatformError"
+import * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import * as Stream from "effect/Stream"
@@ -27,6 +28,10 @@ export interface Options {
   readonly trusted: ReadonlyArray<string>
   /** The command is killed and fails with `GitTimeout` after this time. */
   readonly timeout: Duration.Input
+  /** What the command reads from its standard input. Defaults to nothing. */
+  readonly input?: string | undefined
+  /** The one protocol that the command may speak to another machine. Defaults to none. */
+  readonly protocol?: "https" | "http" | undefined
 }
 
 /** How a command ended. */
@@ -38,23 +43,26 @@ export interface Ending {
 }
 
 /**
- * Runs `git <args>` and hands each chunk of its standard output to `onBytes`, which must not keep it.
+ * Runs `git <args>` and hands each chunk of its standard output to `onBytes`, which must not keep it. `between` runs
+ * after every few chunks, and git waits for it.
  *
  * Succeeds with any exit code: the caller knows which of them are answers.
  */
-export const run = Effect.fn("GitCommand.run")(function*(
+export const run = Effect.fn("GitCommand.run")(function*<E = never, R = never>(
   args: readonly [subcommand: string, ...rest: ReadonlyArray<string>],
   options: Options,
-  onBytes: (bytes: Uint8Array) => void
-): Effect.fn.Return<Ending, GitFailed | GitNotFound | GitTimeout, ChildProcessSpawner | Path.Path> {
+  onBytes: (bytes: Uint8Array) => void,
+  between?: Effect.Effect<void, E, R>
+): Effect.fn.Return<Ending, GitFailed | GitNotFound | GitTimeout | E, ChildProcessSpawner | Path.Path | R> {
   const searchPath = yield* absoluteSearchPath
+  const proxies = options.protocol === undefined ? {} : yield* proxyVariables
   const timeout = Duration.fromInputUnsafe(options.timeout)
   const argv = [...globalOptions(options), ...args]
   const command = ChildProcess.make("git", argv, {
     cwd: options.directory,
-    env: { ...environment, PATH: searchPath },
+    env: { ...environment, ...proxies, GIT_ALLOW_PROTOCOL: options.protocol ?? "none", PATH: searchPath },
     extendEnv: false,
-    stdin: "ignore",
+    stdin: options.input === undefined ? "ignore" : Stream.make(new TextEncoder().encode(options.input)),
     forceKillAfter: "2 seconds"
   })
   const failed = (error: PlatformError.PlatformError) =>
@@ -66,7 +74,10 @@ export const run = Effect.fn("GitCommand.run")(function*(
     let tail = ""
     const decoder = new TextDecoder()
     const [, , exitCode] = yield* Effect.all([
-      Stream.runForEachArray(child.stdout, (chunks) => Effect.sync(() => chunks.forEach(onBytes))),
+      Stream.runForEachArray(child.stdout, (chunks) => {
+        const read = Effect.sync(() => chunks.forEach(onBytes))
+        return between === undefined ? read : Effect.andThen(read, between)
+      }),
       Stream.runForEachArray(child.stderr, (chunks) =>
         Effect.sync(() => {
           for (const chunk of chunks) tail = (tail + decoder.decode(chunk, { stream: true })).slice(-1000)
@@ -78,7 +89,7 @@ export const run = Effect.fn("GitCommand.run")(function*(
   })
   return yield* session.pipe(
     Effect.scoped,
-    Effect.mapError(failed),
+    Effect.mapError((error) => error instanceof PlatformError.PlatformError ? failed(error) : error),
     Effect.timeoutOrElse({
       duration: timeout,
       orElse: () =>
@@ -107,7 +118,6 @@ export const text = Effect.fn("GitCommand.text")(function*(
 })
 
 const environment = {
-  GIT_ALLOW_PROTOCOL: "none",
   GIT_ASKPASS: "true",
   GIT_ATTR_NOSYSTEM: "1",
   GIT_CONFIG_GLOBAL: "/dev/null",
@@ -116,6 +126,8 @@ const environment = {
   GIT_OPTIONAL_LOCKS: "0",
   GIT_PAGER: "cat",
   GIT_TERMINAL_PROMPT: "0",
+  // a library below git would look up the home of the user for credentials
+  HOME: "/nonexistent",
   LC_ALL: "C",
   SSH_ASKPASS: "true"
 }
@@ -128,9 +140,14 @@ const settings = [
   "core.sshCommand=false",
   "credential.helper=",
   "diff.external=",
+  "fetch.recurseSubmodules=false",
+  "gc.auto=0",
   "gpg.program=false",
+  "http.lowSpeedLimit=1000",
+  "http.lowSpeedTime=60",
   "i18n.logOutputEncoding=UTF-8",
   "log.showSignature=false",
+  "maintenance.auto=false",
   "protocol.allow=never",
   "protocol.ext.allow=never",
   "submodule.recurse=false"
@@ -151,5 +168,13 @@ const absoluteSearchPath = Effect.gen(function*() {
   const directories = value.split(separator).filter((directory) => path.isAbsolute(directory))
   return directories.length > 0 ? directories.join(separator) : "/usr/local/bin:/usr/bin:/bin"
 })
+
+const proxyVariables = Effect.map(
+  Effect.forEach(
+    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"],
+    (name) => Effect.orElseSucceed(Effect.map(Config.String(name), (value) => [name, value] as const), () => undefined)
+  ),
+  (found) => Object.fromEntries(found.filter((pair) => pair !== undefined))
+)
 
 const printable = (value: string): string => value.replace(/[\p{Cc}\p{Cf}]+/gu, " ").trim().slice(-1000)

@@ -1,8 +1,9 @@
 /**
- * What can go wrong while figures are read from a local git repository.
+ * What can go wrong while figures are read from a git repository.
  *
- * The catalogue is closed: every failure of the git modules is one of these six, and each message says what happened,
- * to which path or command, and what to do about it. None of them carries an environment or a whole command line.
+ * The catalogue is closed: every failure of the git modules is one of these eight, and each message says what happened,
+ * to which path or command, and what to do about it. None of them carries an environment, a whole command line or a URL
+ * with a secret in it.
  */
 import * as Schema from "effect/Schema"
 
@@ -86,6 +87,29 @@ export class GitTimeout extends Schema.TaggedError<GitTimeout>()("GitTimeout", {
   }
 }
 
+/** The text names no repository that may be read. It is not shown: it may hold a password. */
+export class SourceRefused extends Schema.TaggedError<SourceRefused>()("SourceRefused", {
+  /** What is wrong with it and what to write instead. */
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `the repository was not looked at, because what names it ${this.detail} (it is not shown here)`
+  }
+}
+
+/** Another machine did not give its repository. What was mirrored before is still there. */
+export class RemoteUnavailable extends Schema.TaggedError<RemoteUnavailable>()("RemoteUnavailable", {
+  url: Schema.String,
+  /** The end of what git said, at most 1,000 characters. */
+  detail: Schema.String
+}) {
+  override get message(): string {
+    const said = this.detail === "" ? "git did not say why" : this.detail
+    return `${this.url} could not be fetched: ${said}. Check the URL and the network; only repositories that need no ` +
+      "password are read, so clone a private one and give the path of the clone"
+  }
+}
+
 /** Every failure of the git modules, as it is stored and sent. */
 export const GitError = Schema.Union([
   GitNotFound,
@@ -93,7 +117,9 @@ export const GitError = Schema.Union([
   ShallowClone,
   EmptyRepository,
   GitFailed,
-  GitTimeout
+  GitTimeout,
+  SourceRefused,
+  RemoteUnavailable
 ])
 
 /** Any failure of the git modules. */

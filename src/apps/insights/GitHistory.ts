@@ -1,11 +1,12 @@
 /**
- * Counts commits, contributors and lines per day of one repository, in one pass over its history.
+ * Counts commits, contributors and lines per day, and commits per hour of the week, in one pass over a history.
  *
  * The figures are those of git itself, to the unit: commits are `git rev-list --count`, authors `git shortlog -sne`,
  * lines the sums of `git log --no-merges --numstat`, days `git log --date=format:%Y-%m-%d --format=%ad`. Merges count
  * as commits and add no lines. A date before 1970 or more than a year ahead, which only a wrong clock or a joke can
- * have made, counts for the nearest day that is not, so that days still sum to commits. The pass starts at the commit that `Git.open` saw, so a fetch or a commit meanwhile
- * changes nothing. Memory grows with the number of (day, author) pairs, not with the size of the history.
+ * have made, counts for the nearest day that is not, so that days still sum to commits. The pass starts at the commit
+ * that `Git.open` saw, so a fetch or a commit meanwhile changes nothing. Memory grows with the number of authors, and
+ * with that of (day, author) pairs unless these are handed over on the way: then it does not grow with the history.
  */
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
@@ -41,6 +42,22 @@ export interface AuthorDay {
   readonly deletions: number
 }
 
+/** What one author did on one day, apart from a history: a part of it when they come more than once. */
+export interface NamedDay extends Omit<AuthorDay, "author"> {
+  readonly name: string
+  /** In clear, as in `Author`. */
+  readonly email: string
+}
+
+/** Commits of one hour of the week, in the zones of the commits themselves. */
+export interface WeekHour {
+  /** 1 is Monday, 7 Sunday. */
+  readonly weekday: number
+  /** 0 to 23. */
+  readonly hour: number
+  readonly commits: number
+}
+
 /** The figures of everything that can be reached from `head`, each commit once. */
 export interface History {
   readonly head: string
@@ -49,14 +66,24 @@ export interface History {
   readonly deletions: number
   /** Most commits first, then in the byte order of `name <email>`: the order of `git shortlog -sne`. */
   readonly authors: ReadonlyArray<Author>
-  /** Ascending by day, then by author. Days without commits have no entry. */
+  /** Ascending by day, then by author. Days without commits have no entry. Empty when they were handed over. */
   readonly days: ReadonlyArray<AuthorDay>
+  /** Null without commits. */
+  readonly firstDay: string | null
+  readonly lastDay: string | null
+  /** Ascending by weekday, then by hour. Hours without commits have no entry. */
+  readonly hours: ReadonlyArray<WeekHour>
 }
 
 /** Options of `collect`. */
-export interface CollectOptions {
+export interface CollectOptions<E, R> {
   /** The limit for the whole pass. Defaults to `10 minutes`. */
   readonly timeout?: Duration.Input | undefined
+  /**
+   * Takes the days instead of the history, a few thousand at a time, while git waits. Those of one author and day may
+   * come in several parts. Defaults to keeping all of them for the history.
+   */
+  readonly onDays?: ((days: ReadonlyArray<NamedDay>) => Effect.Effect<void, E, R>) | undefined
 }
 
 /**
@@ -65,12 +92,16 @@ export interface CollectOptions {
  * Fails with `GitTimeout`, `GitNotFound`, or `GitFailed` when git cannot read the history, for example because objects
  * are missing; partial figures are never returned. On interruption git is killed.
  */
-export const collect = Effect.fn("GitHistory.collect")(function*(
+export const collect = Effect.fn("GitHistory.collect")(function*<E = never, R = never>(
   repository: Repository,
-  options?: CollectOptions
-): Effect.fn.Return<History, GitError, ChildProcessSpawner | Path.Path> {
+  options?: CollectOptions<E, R>
+): Effect.fn.Return<History, GitError | E, ChildProcessSpawner | Path.Path | R> {
   const tally = makeTally(DateTime.add(yield* DateTime.now, { years: 1 }))
   const reader = GitLog.reader(tally)
+  const onDays = options?.onDays
+  const between = onDays === undefined
+    ? undefined
+    : Effect.suspend(() => tally.size() < handOverAt ? Effect.void : onDays(tally.take()))
   const ending = yield* GitCommand.run(
     ["log", ...logOptions, "--end-of-options", repository.head, "--"],
     {
@@ -79,15 +110,20 @@ export const collect = Effect.fn("GitHistory.collect")(function*(
       trusted: [repository.root],
       timeout: options?.timeout ?? "10 minutes"
     },
-    reader.push
+    reader.push,
+    between
   )
   const well = reader.end()
   if (ending.exitCode !== 0 || !well) {
     const stderr = ending.exitCode === 0 ? "the output of git log has an unknown form" : ending.stderr
     return yield* new GitFailed({ command: "log", path: repository.root, exitCode: ending.exitCode, stderr })
   }
+  if (onDays !== undefined) yield* onDays(tally.take())
   return tally.result(repository.head)
 })
+
+// of a year's work of ten people; some 200 bytes each
+const handOverAt = 4000
 
 const logOptions = [
   "-z",
@@ -119,19 +155,18 @@ interface Contributor {
 const dayMillis = 86_400_000
 
 // as git reckons it: seconds since 1970 and an offset in hours and minutes; git itself cannot format all of them
-const dayNumber = (raw: string): number => {
+const hourNumber = (raw: string): number => {
   const match = /^(\d+) ([+-]\d*?)(\d{1,2})$/.exec(raw)
   if (match === null) return 0
   const [, seconds, hours = "", minutes] = match
   const offset = Math.abs(Number(`${hours}0`)) * 6 + Number(minutes)
-  return Math.floor((Number(seconds) + (hours.startsWith("-") ? -offset : offset) * 60) / 86_400)
+  return Math.floor((Number(seconds) + (hours.startsWith("-") ? -offset : offset) * 60) / 3600)
 }
 
 // days repeat, so each is made once
-const makeDays = (latest: number) => {
+const makeDays = () => {
   const known = new Map<number, string>()
-  return (raw: string): string => {
-    const number = Math.min(latest, Math.max(0, dayNumber(raw)))
+  return (number: number): string => {
     const found = known.get(number)
     if (found !== undefined) return found
     const day = DateTime.formatIsoDateUtc(DateTime.makeUnsafe(number * dayMillis))
@@ -141,10 +176,15 @@ const makeDays = (latest: number) => {
 }
 
 const makeTally = (latest: DateTime.Utc) => {
-  const dayOf = makeDays(Math.floor(DateTime.toEpochMillis(latest) / dayMillis))
+  const latestHour = Math.floor(DateTime.toEpochMillis(latest) / dayMillis) * 24 + 23
+  const dayOf = makeDays()
   const contributors = new Map<string, Contributor>()
+  const week = Array.from({ length: 168 }, () => 0)
+  let pairs = 0
+  let [earliestDay, latestDay] = [Infinity, -Infinity]
   const total = { commits: 0, additions: 0, deletions: 0 }
   let current: Counts = total
+  let latestEntry: { readonly days: Map<string, Counts>; readonly day: string } | undefined
 
   const contributorOf = (name: string, email: string): Contributor => {
     const identity = `${name} <${email}>`
@@ -157,10 +197,22 @@ const makeTally = (latest: DateTime.Utc) => {
 
   const visitor: GitLog.Visitor = {
     commit: (date, name, email) => {
-      const day = dayOf(date)
+      const hour = Math.min(latestHour, Math.max(0, hourNumber(date)))
+      const number = Math.floor(hour / 24)
+      earliestDay = Math.min(earliestDay, number)
+      latestDay = Math.max(latestDay, number)
+      // 1970 began on a Thursday
+      const ofWeek = (hour + 72) % 168
+      week[ofWeek] = (week[ofWeek] ?? 0) + 1
+      const day = dayOf(number)
       const contributor = contributorOf(name, email)
-      current = contributor.days.get(day) ?? { commits: 0, additions: 0, deletions: 0 }
-      contributor.days.set(day, current)
+      const known = contributor.days.get(day)
+      current = known ?? { commits: 0, additions: 0, deletions: 0 }
+      if (known === undefined) {
+        contributor.days.set(day, current)
+        pairs += 1
+      }
+      latestEntry = { days: contributor.days, day }
       current.commits += 1
       contributor.commits += 1
       total.commits += 1
@@ -179,10 +231,35 @@ const makeTally = (latest: DateTime.Utc) => {
       Array.from(days, ([day, counts]): AuthorDay => ({ day, author, ...counts }))
     )
     days.sort((a, b) => compare(a.day, b.day) || a.author - b.author)
-    return { head, ...total, authors: ordered.map(({ commits, email, name }) => ({ name, email, commits })), days }
+    return {
+      head,
+      ...total,
+      authors: ordered.map(({ commits, email, name }) => ({ name, email, commits })),
+      days,
+      firstDay: total.commits === 0 ? null : dayOf(earliestDay),
+      lastDay: total.commits === 0 ? null : dayOf(latestDay),
+      hours: week.flatMap((commits, index) =>
+        commits === 0 ? [] : [{ weekday: Math.floor(index / 24) + 1, hour: index % 24, commits }]
+      )
+    }
   }
 
-  return { ...visitor, result }
+  const take = (): ReadonlyArray<NamedDay> => {
+    const taken: Array<NamedDay> = []
+    for (const { days, email, name } of contributors.values()) {
+      for (const [day, counts] of days) {
+        if (counts.commits + counts.additions + counts.deletions > 0) taken.push({ day, name, email, ...counts })
+      }
+      days.clear()
+    }
+    pairs = 0
+    // more lines of the commit that began last may follow
+    current = { commits: 0, additions: 0, deletions: 0 }
+    latestEntry?.days.set(latestEntry.day, current)
+    return taken
+  }
+
+  return { ...visitor, result, take, size: () => pairs }
 }
 
 const compare = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0

@@ -13,48 +13,57 @@ import { Figures } from "./Figures.ts"
 import * as InsightsHandlers from "./InsightsHandlers.ts"
 import * as InsightsMetrics from "./InsightsMetrics.ts"
 import { migrations } from "./migrations.ts"
-import { SyncRepository, SyncRepositoryLive } from "./SyncRepository.ts"
+import * as RepositorySource from "./RepositorySource.ts"
+import { SyncInsights, SyncInsightsLive } from "./SyncInsights.ts"
+import { SyncOnDemand } from "./SyncOnDemand.ts"
+import { MirrorDirectory } from "./SyncRepositories.ts"
 
 /** What Insights is told. */
 export interface InsightsOptions {
-  /** Path of a local clone; a relative one starts at the working directory. */
-  readonly repository: string
+  /** Each a path, a URL, or a directory that holds clones; relative paths start at the working directory. */
+  readonly repositories: ReadonlyArray<string>
+  /** Where the service keeps its own files; mirrors of repositories of other machines go below it. */
+  readonly directory: string
   /** When its figures are brought up to date, besides at every start. */
   readonly timetable: Timetable.Timetable
 }
 
 /**
  * The name of the schedule of one repository: services on one database share a schedule when they look at the same
- * clone, and only then.
+ * clone or URL, and only then.
  */
-export const scheduleName = (path: string): string => `insights.fortnightly:${path}`
+export const scheduleName = (place: string): string => `insights.fortnightly:${place}`
 
-/** The application, to be plugged into the service. The repository is known by its real path from here on. */
+/** The application, to be plugged into the service. Clones are known by their real paths from here on. */
 export const make = Effect.fnUntraced(function*(options: InsightsOptions) {
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  // what is not there yet is told by the run that looks for it
-  const repository = yield* Effect.orElseSucceed(
-    files.realPath(options.repository),
-    () => paths.resolve(options.repository)
-  )
+  const places = yield* Effect.forEach(options.repositories, (text) =>
+    Effect.gen(function*() {
+      const source = yield* Effect.fromResult(RepositorySource.parse(text))
+      if (source.kind === "url") return source.url
+      // what is not there yet is told by the run that looks for it
+      return yield* Effect.orElseSucceed(files.realPath(source.path), () => paths.resolve(source.path))
+    }))
+  const Mirrors = Layer.succeed(MirrorDirectory, paths.resolve(options.directory, "insights", "mirrors"))
+  const [first = ".", ...others] = places
   return {
     name: "insights",
     migrations,
-    layer: Layer.provideMerge(SyncRepositoryLive, Figures.layer),
-    tasks: [AppModule.task(SyncRepository, { payload: { repository } })],
-    schedules: [
+    layer: Layer.provideMerge(Layer.provide(SyncInsightsLive, Mirrors), Figures.layer),
+    tasks: [AppModule.task(SyncInsights, { payload: { repository: others.length === 0 ? first : places } })],
+    schedules: places.map((repository) =>
       PeriodicTask.make(scheduleName(repository), {
         timetable: options.timetable,
-        task: SyncRepository,
+        task: SyncInsights,
         payload: { repository },
         runOnStart: true,
         overlap: "skip",
         missed: "last",
         dispatch: Dispatch.here
       })
-    ],
-    routes: InsightsHandlers.layer,
+    ),
+    routes: Layer.provide(InsightsHandlers.layer, SyncOnDemand.layer),
     refreshMetrics: InsightsMetrics.refresh,
     page: fileURLToPath(new URL("../../../dist/web/insights", import.meta.url))
   }

@@ -4,22 +4,27 @@
 import * as Context from "effect/Context"
 import * as Result from "effect/Result"
 import * as Setting from "ostinato/service/Setting"
+import * as RepositorySource from "./RepositorySource.ts"
 
 /** The settings of Insights. */
 export class InsightsConfig extends Context.Service<InsightsConfig, {
-  /** `OSTINATO_REPOSITORY`: path of a local clone. Defaults to the directory the process was started in. */
-  readonly repository: string
+  /**
+   * `OSTINATO_REPOSITORY`: a path, a URL, or a directory that holds clones; several are separated by a comma and a space.
+   * Defaults to the directory the process was started in.
+   */
+  readonly repositories: ReadonlyArray<string>
 }>()("ostinato/apps/insights/InsightsConfig") {}
 
-// a URL may carry a password, so it is not shown
-const clone: Setting.Parse<string> = (text) =>
-  /^[a-z][a-z0-9+.-]*:\/\//i.test(text)
-    ? Result.fail(
-      "is a URL, and only a local clone is read: run \"git clone\" and give the path (the value is not shown here)"
-    )
-    : Result.succeed(text)
+const sources: Setting.Parse<ReadonlyArray<string>> = (text) => {
+  const parts = text.split(/,\s+|\n/).map((part) => part.trim()).filter((part) => part !== "")
+  // a URL may carry a password, so it is not shown
+  const refused = parts.map(RepositorySource.parse).find(Result.isFailure)
+  return refused === undefined
+    ? Result.succeed(parts)
+    : Result.fail(`${refused.failure.detail} (the value is not shown here)`)
+}
 
 /** Every variable of Insights, to be read together with those of the service. */
 export const setting: Setting.Setting<InsightsConfig["Service"]> = Setting.struct<InsightsConfig["Service"]>({
-  repository: Setting.make(["OSTINATO_REPOSITORY"], { default: ".", parse: clone })
+  repositories: Setting.make(["OSTINATO_REPOSITORY"], { default: ["."], parse: sources })
 })

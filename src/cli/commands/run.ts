@@ -36,7 +36,8 @@ export const run = Effect.fn("cli.run")(function*(options: {
   readonly input: Option.Option<string>
   readonly json: boolean
 }) {
-  const app = yield* Insights.make({ ...yield* InsightsConfig, timetable: (yield* ServiceConfig).interval })
+  const { directory, interval: timetable } = yield* ServiceConfig
+  const app = yield* Insights.make({ ...yield* InsightsConfig, directory, timetable })
   const task = app.tasks.find((task) => task.name === options.task)
   if (task === undefined) {
     return yield* new UsageError({

@@ -16,7 +16,8 @@ import * as Signals from "../Signals.ts"
 /** Runs until it is interrupted, or until an embedded server is lost. */
 export const serve = Effect.gen(function*() {
   yield* Signals.stopIsSuccess
-  const app = yield* Insights.make({ ...yield* InsightsConfig, timetable: (yield* ServiceConfig).interval })
+  const { directory, interval: timetable } = yield* ServiceConfig
+  const app = yield* Insights.make({ ...yield* InsightsConfig, directory, timetable })
   const ready = Effect.gen(function*() {
     const database = yield* Database
     const server = yield* HttpServer.HttpServer

@@ -38,8 +38,8 @@ export interface Accepted<A, E> {
   readonly id: RunId
   /** Needs nothing from whoever calls it, and is to be called once. */
   readonly run: Effect.Effect<Exit.Exit<A, E>>
-  /** Ends the run where it has not begun; else does nothing. */
-  readonly giveUp: (error: TaskError) => Effect.Effect<void>
+  /** Ends the run where it has not begun; else does nothing. `by`: somebody had asked for it. */
+  readonly giveUp: (error: TaskError, by?: Cancellation) => Effect.Effect<void>
 }
 
 /** Begins a run in the log. An interruption before the log has answered leaves a run that nobody holds. */
@@ -146,10 +146,13 @@ const accepting = Effect.fnUntraced(function*<
 
   return {
     id,
-    giveUp: (error) =>
+    giveUp: (error, by) =>
       inContext(
-        Effect.uninterruptible(Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
-          isBegun ? Effect.void : close(Exit.fail(error), { startedAt: now, endedAt: now })))
+        Effect.uninterruptible(Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+          if (isBegun) return Effect.void
+          cancelledBy = by
+          return close(Exit.fail(error), { startedAt: now, endedAt: now })
+        }))
       ),
     run: inContext(Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
@@ -160,7 +163,8 @@ const accepting = Effect.fnUntraced(function*<
           name: `run ${id} of task ${task.name}`,
           grace: task.grace
         })
-        const exit = yield* Effect.exit(restore(Effect.raceFirst(guarded, cancellation)))
+        // the cancellation first: a run that was cancelled while it waited does not begin
+        const exit = yield* Effect.exit(restore(Effect.raceFirst(cancellation, guarded)))
         const endedAt = yield* Clock.monotonicTimeNanos
         yield* close(exit, { startedAt, endedAt })
         return outcome(task.name, Exit.map(exit, ({ value }) => value), cancelledBy)

@@ -11,7 +11,12 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Git from "../../../src/apps/insights/Git.ts"
 import * as GitHistory from "../../../src/apps/insights/GitHistory.ts"
+import * as GitMirror from "../../../src/apps/insights/GitMirror.ts"
+import * as GitTags from "../../../src/apps/insights/GitTags.ts"
+import * as GitTree from "../../../src/apps/insights/GitTree.ts"
+import * as RepositorySource from "../../../src/apps/insights/RepositorySource.ts"
 import * as GitFixture from "../../fixtures/git/GitFixture.ts"
+import * as GitHttp from "../../fixtures/git/GitHttp.ts"
 
 /** A program that leaves a mark when it is executed, and the marks left so far. */
 const trap = Effect.gen(function*() {
@@ -107,9 +112,13 @@ layer(NodeServices.layer, { excludeTestServices: true })("Git in a hostile repos
         const { marks, program } = yield* trap
         const { git, root } = yield* hostileRepository(program)
         const before = GitFixture.listing(root)
-        const history = yield* GitHistory.collect(yield* Git.open(root))
+        const repository = yield* Git.open(root)
+        const history = yield* GitHistory.collect(repository)
+        const tree = yield* GitTree.read(repository)
+        const tags = yield* GitTags.read(repository)
         assert.strictEqual(marks(), 0)
         assert.deepStrictEqual(GitFixture.listing(root), before)
+        assert.deepStrictEqual([tree.files, tags.length], [2, 0])
         assert.deepStrictEqual([history.commits, history.additions, history.deletions], [3, 4, 1])
         // the trap is real: git without the hardening walks into it
         assert.throws(() => git("log", "-p"))
@@ -132,6 +141,92 @@ layer(NodeServices.layer, { excludeTestServices: true })("Git in a hostile repos
         assert.strictEqual(marks(), 0)
         assert.throws(() => git("log", "--numstat"))
         assert.isAbove(marks(), 0)
+      }))
+
+    it.effect("reads nothing through submodules, alternates, includes and names that look like options", () =>
+      Effect.gen(function*() {
+        const { marks, program } = yield* trap
+        const other = yield* GitFixture.smallRepository("other")
+        const { commit, git, root, write } = yield* GitFixture.smallRepository("--upload-pack=touch pwned")
+        write(".gitmodules", `[submodule "x"]\n\tpath = x\n\turl = ext::${program}\n\tupdate = !${program}\n`)
+        git("add", ".gitmodules")
+        git("update-index", "--add", "--cacheinfo", `160000,${other.git("rev-parse", "HEAD").trim()},x`)
+        commit("submodule")
+        git("update-ref", "refs/tags/--output=pwned", "HEAD")
+        git("symbolic-ref", "HEAD", "refs/heads/--output=pwned")
+        git("update-ref", "refs/heads/--output=pwned", "refs/heads/main")
+        fs.writeFileSync(path.join(root, ".git/objects/info/alternates"), `${other.root}/.git/objects\n`)
+        fs.writeFileSync(path.join(root, ".git/more"), `[core]\n\tfsmonitor = ${program}\n\tsshCommand = ${program}\n`)
+        fs.appendFileSync(
+          path.join(root, ".git/config"),
+          `[include]\n\tpath = more\n[submodule]\n\trecurse = true\n[submodule "x"]\n\turl = ext::${program}\n` +
+            `\tupdate = !${program}\n\tactive = true\n[protocol "ext"]\n\tallow = always\n` +
+            `[remote "origin"]\n\turl = ext::${program}\n\tuploadpack = ${program}\n\tvcs = ${program}\n`
+        )
+        const before = [...GitFixture.listing(root), ...GitFixture.listing(other.root)]
+        const repository = yield* Git.open(root)
+        const history = yield* GitHistory.collect(repository)
+        const tree = yield* GitTree.read(repository)
+        const tags = yield* GitTags.read(repository)
+        assert.strictEqual(marks(), 0)
+        assert.deepStrictEqual([...GitFixture.listing(root), ...GitFixture.listing(other.root)], before)
+        assert.deepStrictEqual([history.commits, tree.files, tags.map(({ name }) => name)], [2, 2, ["--output=pwned"]])
+      }))
+
+    it.effect("mirrors from a hostile server: no redirect to another protocol, no program, no configuration", () =>
+      Effect.gen(function*() {
+        const { marks, program } = yield* trap
+        const root = yield* GitFixture.directory
+        const { root: source } = yield* hostileRepository(program)
+        GitFixture.gitBytes(root, ["clone", "--quiet", "--bare", "--no-local", `${source}/.git`, "evil.git"])
+        const before = marks()
+        const secret = yield* GitFixture.smallRepository("secret")
+        const server = yield* GitHttp.serve(root, (request, response) => {
+          if (!request.url?.startsWith("/redirected")) return false
+          response.writeHead(302, { location: `file://${secret.root}/.git/info/refs` }).end()
+          return true
+        })
+        const mirrors = path.join(root, "mirrors")
+        const at = (name: string) => Effect.fromResult(RepositorySource.parse(`${server.url}/${name}`))
+        const remote = Effect.fnUntraced(function*(name: string) {
+          const source = yield* at(name)
+          return source.kind === "url" ? yield* GitMirror.refresh(source, mirrors) : assert.fail(name)
+        })
+        const repository = yield* Git.open(yield* remote("evil.git"))
+        assert.strictEqual((yield* GitHistory.collect(repository)).commits, 3)
+        for (const name of ["redirected/x", "none"]) {
+          assert.strictEqual((yield* Effect.flip(remote(name)))._tag, "RemoteUnavailable")
+        }
+        assert.strictEqual(marks(), before)
+        assert.strictEqual(fs.readdirSync(mirrors).length, 1)
+      }))
+
+    it.effect("makes no half mirror when the server stops in the middle, and needs no password typed", () =>
+      Effect.gen(function*() {
+        const root = yield* GitFixture.directory
+        const { root: source } = yield* GitFixture.smallRepository()
+        GitFixture.gitBytes(root, ["clone", "--quiet", "--bare", source, "score.git"])
+        let asked = 0
+        const server = yield* GitHttp.serve(root, (request, response) => {
+          if (request.url?.startsWith("/private")) {
+            response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end()
+            return true
+          }
+          if (request.method !== "POST" || asked++ < 1) return false
+          response.writeHead(200, { "content-type": "application/x-git-upload-pack-result" })
+          response.write("0008NAK\n")
+          response.destroy()
+          return true
+        })
+        const mirrors = path.join(root, "mirrors")
+        for (const name of ["score", "private/score"]) {
+          const source = yield* Effect.fromResult(RepositorySource.parse(`${server.url}/${name}`))
+          assert.ok(source.kind === "url")
+          const error = yield* Effect.flip(GitMirror.refresh(source, mirrors))
+          assert.strictEqual(error._tag, "RemoteUnavailable")
+          assert.include(error.message, source.url)
+        }
+        assert.deepStrictEqual(fs.readdirSync(mirrors), [])
       }))
 
     it.effect("does not run a program named git that lies in the repository", () =>

@@ -5,8 +5,10 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import { Figures, FiguresInvalid, FiguresUnavailable, type ReadError } from "../../../src/apps/insights/Figures.ts"
+import { Figures } from "../../../src/apps/insights/Figures.ts"
+import { FiguresInvalid, FiguresUnavailable, type ReadError } from "../../../src/apps/insights/FiguresError.ts"
 import * as InsightsHandlers from "../../../src/apps/insights/InsightsHandlers.ts"
+import { SyncOnDemand } from "../../../src/apps/insights/SyncOnDemand.ts"
 
 const answer = (error: ReadError) =>
   Effect.gen(function*() {
@@ -14,15 +16,13 @@ const answer = (error: ReadError) =>
     const logger = Logger.make(({ logLevel, message }) => {
       logged.push(`${logLevel} ${String(message)}`)
     })
-    const Failing = Layer.succeed(Figures, {
-      write: () => Effect.fail(new FiguresUnavailable({ detail: "not written" })),
-      list: Effect.fail(error),
-      get: () => Effect.fail(error),
-      series: () => Effect.fail(error),
-      contributors: () => Effect.fail(error)
-    })
+    const Failing = Layer.mock(Figures, { page: () => Effect.fail(error) })
     const routes = InsightsHandlers.layer.pipe(
-      Layer.provide([HttpApiMiddleware.layerProblemDetails({ includeDetails: true }), Failing]),
+      Layer.provide([
+        HttpApiMiddleware.layerProblemDetails({ includeDetails: true }),
+        Failing,
+        Layer.mock(SyncOnDemand, {})
+      ]),
       Layer.provide([NodeHttpServer.layerHttpServices, Logger.layer([logger])])
     )
     const { dispose, handler } = HttpRouter.toWebHandler(routes, { disableLogger: true })

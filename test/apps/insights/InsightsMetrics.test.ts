@@ -1,14 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
-import { Figures, FiguresUnavailable, type ReadError } from "../../../src/apps/insights/Figures.ts"
+import { Figures } from "../../../src/apps/insights/Figures.ts"
+import { FiguresUnavailable, type ReadError } from "../../../src/apps/insights/FiguresError.ts"
 import { RepositoryFigures } from "../../../src/apps/insights/InsightsApi.ts"
 import * as InsightsMetrics from "../../../src/apps/insights/InsightsMetrics.ts"
 
 const clone = (path: string, commits: number) =>
   new RepositoryFigures({
     id: path,
+    accountId: null,
     name: path.split("/").at(-1) ?? "",
     path,
     branch: "main",
@@ -17,19 +20,18 @@ const clone = (path: string, commits: number) =>
     contributors: 1,
     additions: 2,
     deletions: 3,
+    files: 4,
+    bytes: 5,
+    releases: 6,
+    busFactor: 1,
+    metrics: {},
     firstDay: null,
     lastDay: null,
     syncedAt: DateTime.makeUnsafe(0)
   })
 
 const refresh = (list: Effect.Effect<ReadonlyArray<RepositoryFigures>, ReadError>) =>
-  Effect.provideService(InsightsMetrics.refresh, Figures, {
-    write: () => Effect.die("not for metrics"),
-    list,
-    get: () => Effect.die("not for metrics"),
-    series: () => Effect.die("not for metrics"),
-    contributors: () => Effect.die("not for metrics")
-  })
+  Effect.provide(InsightsMetrics.refresh, Layer.mock(Figures, { list }))
 
 const commits = Effect.map(
   Metric.snapshot,

@@ -1,50 +1,50 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { isMainThread, Worker } from "node:worker_threads"
-import { Pipeline, Task } from "ostinato"
+import { isMainThread } from "node:worker_threads"
+import { Pipeline, Task, ThreadError, ThreadPool } from "ostinato"
+import { Hold, makeGate, Where } from "../threads/tasks.ts"
 
 describe("Pipeline on threads", () => {
   it.live("S0.21 S0.22 stages run on other threads, the result comes back to this one, and its event loop is free meanwhile", () => {
+    const gates = [makeGate(), makeGate(), makeGate()] as const
     let turns = 0
     const seen: Array<number> = []
-    const elsewhere = Task.fn(
-      "test.elsewhere",
-      { success: Schema.Boolean },
-      () =>
-        Effect.callback<boolean>((resume) => {
-          const worker = new Worker(
-            `const { isMainThread, parentPort } = require("node:worker_threads")
-           parentPort.once("message", () => {
-             for (let i = 0; i < 2e7; i++) Math.sqrt(i)
-             parentPort.postMessage(isMainThread)
-           })`,
-            { eval: true }
+    const elsewhere = (name: string, gate: typeof gates[number]) =>
+      Task.fn(name, { success: Schema.Boolean, error: ThreadError.ThreadError }, () =>
+        Effect.gen(function*() {
+          const pool = yield* ThreadPool.ThreadPool
+          const begun = yield* Deferred.make<void>()
+          // the thread stands still until a turn of this loop lets it go: a stage that holds the loop would never end
+          yield* Effect.forkChild(
+            Effect.promise(async () => {
+              await gate.begun(1)
+              await new Promise<void>((resolve) => void setImmediate(resolve))
+              turns += 1
+              gate.open()
+            }).pipe(Effect.andThen(Deferred.succeed(begun, undefined)))
           )
-          worker.once("message", (isMain: boolean) => resume(Effect.succeed(isMain)))
-          // the thread works only once this loop has turned: a stage that holds it would never end
-          setImmediate(() => {
-            turns += 1
-            worker.postMessage("begin")
-          })
-          return Effect.promise(() => worker.terminate())
-        })
-    )
+          yield* pool.run(Hold, { gate: gate.buffer })
+          yield* Deferred.await(begun)
+          return (yield* pool.run(Where, {})).isMainThread
+        }))
     const here = Task.fn("test.here", { success: Schema.Boolean }, () =>
       Effect.sync(() => {
         seen.push(turns)
         return isMainThread
       }))
     const staged = Pipeline.make("test.threads").pipe(
-      Pipeline.stage("first", elsewhere, { input: () => ({}) }),
+      Pipeline.stage("first", elsewhere("test.first", gates[0]), { input: () => ({}) }),
       Pipeline.stage("between", here, { input: () => ({}) }),
-      Pipeline.stage("second", elsewhere, { input: () => ({}) }),
+      Pipeline.stage("second", elsewhere("test.second", gates[1]), { input: () => ({}) }),
+      Pipeline.stage("third", elsewhere("test.third", gates[2]), { input: () => ({}) }),
       Pipeline.stage("last", here, { input: () => ({}) })
     )
     return Effect.gen(function*() {
       const value = yield* Task.run(staged, {})
-      assert.deepStrictEqual(value, { first: false, between: true, second: false, last: true })
-      assert.deepStrictEqual(seen, [1, 2])
-    })
+      assert.deepStrictEqual(value, { first: false, between: true, second: false, third: false, last: true })
+      assert.deepStrictEqual(seen, [1, 3])
+    }).pipe(Effect.provide(ThreadPool.layer()))
   })
 })

@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as PlatformError from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { inspect } from "node:util"
 import { EmbeddedPostgres } from "../../../src/store/EmbeddedPostgres.ts"
@@ -75,21 +77,73 @@ describe("EmbeddedPostgres", () => {
       )
     }))
 
-  live("keeps committed rows when the server is killed, and tells its owner", () =>
+  live(
+    "S1.23 a server that is killed is started again by itself, with all committed rows, for the same clients",
+    () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        yield* serve(
+          { directory },
+          query((sql) =>
+            Effect.gen(function*() {
+              const server = yield* EmbeddedPostgres
+              yield* sql`create table note as select 'kept'::text as text`
+              for (const end of ["SIGKILL", "SIGQUIT"] as const) {
+                const before = server.pid
+                process.kill(before, end)
+                yield* until(Effect.sync(() => server.pid !== before))
+                const rows = yield* sql<{ text: string }>`select text from note`
+                assert.deepStrictEqual(rows.map(({ text }) => text), ["kept"])
+                assert.isFalse(yield* OsProcess.isAlive(before))
+              }
+            })
+          )
+        )
+        assert.deepStrictEqual(yield* serve({ directory }, notes), ["kept"])
+      })
+  )
+
+  live(
+    "S1.23 a server that ends again and again is given up, and says so; nothing is left running or lost",
+    () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        const last = yield* serve(
+          { directory, restarts: 1 },
+          Effect.gen(function*() {
+            yield* query((sql) => sql`create table note as select 'kept'::text as text`)
+            const server = yield* EmbeddedPostgres
+            const first = server.pid
+            process.kill(first, "SIGKILL")
+            yield* until(Effect.sync(() => server.pid !== first))
+            process.kill(server.pid, "SIGKILL")
+            const error = yield* Effect.flip(server.awaitExit)
+            assert.strictEqual(error.reason._tag, "ServerExited")
+            assert.include(error.message, "signal SIGKILL, 2 times in a row")
+            assert.strictEqual(Runtime.getErrorExitCode(error), 69)
+            return server.pid
+          })
+        )
+        assert.isFalse(yield* OsProcess.isAlive(last))
+        assert.deepStrictEqual(yield* serve({ directory }, notes), ["kept"])
+      })
+  )
+
+  live("S1.23 a server that cannot be started again says why", () =>
     Effect.gen(function*() {
       const directory = yield* folder
+      const fs = yield* FileSystem.FileSystem
       yield* serve(
-        { directory },
+        { directory, restarts: 1 },
         Effect.gen(function*() {
-          yield* query((sql) => sql`create table note as select 'kept'::text as text`)
           const server = yield* EmbeddedPostgres
+          yield* fs.writeFileString(`${directory}/postgres/data/postgresql.auto.conf`, "no_such_setting = 1\n")
           process.kill(server.pid, "SIGKILL")
           const { reason } = yield* Effect.flip(server.awaitExit)
-          assert.strictEqual(reason._tag, "ServerExited")
-          assert.include(reason.message, "signal SIGKILL")
+          assert.strictEqual(reason._tag, "StartFailed")
+          assert.include(reason.message, "unrecognized configuration parameter \"no_such_setting\"")
         })
       )
-      assert.deepStrictEqual(yield* serve({ directory }, notes), ["kept"])
     }))
 
   live("does not report the stop that the closing scope asked for", () =>
@@ -261,6 +315,34 @@ describe("EmbeddedPostgres", () => {
           assert.strictEqual(reason._tag, "DataDirectoryUnusable", directory)
           assert.include(reason.message, `cannot use the data directory ${directory}: `)
         }
+      })
+  )
+
+  live(
+    "S1.23 a disk that can only be read is refused with the system's words and what to do",
+    () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        const fs = yield* FileSystem.FileSystem
+        yield* fs.makeDirectory(directory)
+        const readOnly = (method: string) => (file: string) =>
+          Effect.fail(PlatformError.systemError({
+            _tag: "Unknown",
+            module: "FileSystem",
+            method,
+            pathOrDescriptor: file,
+            cause: new Error(`EROFS: read-only file system, ${method} '${file}'`)
+          }))
+        const reason = yield* Effect.provideService(failure({ directory }), FileSystem.FileSystem, {
+          ...fs,
+          makeDirectory: readOnly("mkdir"),
+          writeFileString: readOnly("open")
+        })
+        assert.strictEqual(reason._tag, "DataDirectoryUnusable")
+        assert.match(
+          reason.message,
+          /^cannot use the data directory .*: EROFS: read-only file system, .*; it has to be a folder on a writable disk/
+        )
       })
   )
 

@@ -13,9 +13,9 @@ import { Database } from "ostinato/store/Database"
 import * as Migration from "ostinato/store/Migration"
 import * as PostgresCheckpointStore from "ostinato/store/PostgresCheckpointStore"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
-import { checkpointStoreSuite } from "../../contract/checkpointStoreSuite.ts"
-import { runLogSuite } from "../../contract/runLogSuite.ts"
-import { scheduleStoreSuite } from "../../contract/scheduleStoreSuite.ts"
+import { checkpointStoreSuite } from "ostinato/testing/contract/CheckpointStoreSuite"
+import { runLogSuite } from "ostinato/testing/contract/RunLogSuite"
+import { scheduleStoreSuite } from "ostinato/testing/contract/ScheduleStoreSuite"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
 const lines = [PostgresCheckpointStore.migrations, PostgresRunLog.migrations, PostgresScheduleStore.migrations]

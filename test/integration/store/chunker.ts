@@ -8,10 +8,12 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import { createInterface } from "node:readline"
 import * as CheckpointStore from "../../../src/core/CheckpointStore.ts"
 import * as Supervisor from "../../../src/core/Supervisor.ts"
+import { Database } from "../../../src/store/Database.ts"
 import * as PostgresCheckpointStore from "../../../src/store/PostgresCheckpointStore.ts"
 import { handle } from "./handled.ts"
 
@@ -27,7 +29,10 @@ const main = Effect.gen(function*() {
 }).pipe(Effect.provide(
   PostgresCheckpointStore.layer().pipe(
     Layer.provide(Supervisor.layer),
-    Layer.provideMerge(PgClient.layer({ url: Redacted.make(process.argv[2] ?? "") }))
+    Layer.provideMerge(Database.layerClient()),
+    Layer.provideMerge(PgClient.layer({ url: Redacted.make(process.argv[2] ?? "") })),
+    // its answers are the only lines on stdout
+    Layer.provide(Logger.layer([]))
   )
 ))
 

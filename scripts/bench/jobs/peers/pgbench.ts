@@ -8,9 +8,9 @@ import { spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
+import type { Server } from "../../../postgres.ts"
 import { withConnection } from "../../peers.ts"
 import { treeCpuSeconds } from "../../proc.ts"
-import type { Server } from "../../server.ts"
 import { type Drained, freshDatabase } from "../backlog.ts"
 import type { JobSystem } from "../JobSystem.ts"
 
@@ -86,7 +86,7 @@ insert into ready(queue_id, priority, ord, job_id) select 1, 0, id, id from x`,
       }
       await connection.query("vacuum analyze")
       await connection.query("checkpoint")
-      const cpu = treeCpuSeconds(server.pid)
+      const cpu = treeCpuSeconds(server.pid())
       const output = await run(pgbench, [
         "-n",
         "-M",
@@ -106,7 +106,7 @@ insert into ready(queue_id, priority, ord, job_id) select 1, 0, id, id from x`,
         url.slice(url.lastIndexOf("/") + 1)
       ])
       await new Promise((resolve) => setTimeout(resolve, 100)) // the backend is counted once the postmaster has reaped it
-      const serverCpuPer100k = (treeCpuSeconds(server.pid) - cpu) / jobs * 1e5
+      const serverCpuPer100k = (treeCpuSeconds(server.pid()) - cpu) / jobs * 1e5
       const transactions = Number(/tps = ([\d.]+)/.exec(output)?.[1])
       if (!(transactions > 0)) throw new Error(`pgbench said: ${output.slice(0, 500)}`)
       const { rows } = await connection.query(

@@ -15,6 +15,10 @@ export interface Repository {
   readonly contributors: number
   readonly additions: number
   readonly deletions: number
+  readonly files: number
+  readonly bytes: number
+  readonly releases: number
+  readonly busFactor: number
   readonly firstDay: string | null
   readonly lastDay: string | null
   /** An instant in ISO 8601; `null` before the first collection. */
@@ -35,16 +39,43 @@ export interface Contributor {
   readonly deletions: number
 }
 
+/** Commits of one hour of the week; 1 is Monday. */
+export interface WeekHour {
+  readonly weekday: number
+  readonly hour: number
+  readonly commits: number
+}
+
+/** What is written in one language, most bytes first. */
+export interface Language {
+  readonly language: string
+  readonly bytes: number
+}
+
+/** A tag, newest first. The instant in ISO 8601. */
+export interface Release {
+  readonly name: string
+  readonly at: string
+}
+
+/** What is known of a repository besides its totals. */
+export interface Summary {
+  readonly hours: ReadonlyArray<WeekHour>
+  readonly languages: ReadonlyArray<Language>
+  readonly releases: ReadonlyArray<Release>
+}
+
 /** One run of a task, newest first. Instants in ISO 8601. */
 export interface Run {
   readonly id: string
   readonly task: string
   readonly trigger: { readonly kind: string }
-  readonly status: "running" | "completed" | "failed" | "interrupted" | "abandoned"
+  readonly status: string
   readonly startedAt: string
   readonly finishedAt: string | null
   readonly runMs: number | null
   readonly failure: { readonly message: string } | null
+  readonly items: { readonly failed: number; readonly summary: string } | null
 }
 
 /** The figures that have a series. */
@@ -66,19 +97,31 @@ export const weekly = (id: string, metric: SeriesMetric): Promise<ReadonlyArray<
 export const contributors = (id: string): Promise<ReadonlyArray<Contributor>> =>
   items(`insights/repositories/${encodeURIComponent(id)}/contributors?limit=10`)
 
+/** Hours, languages and the latest tags. */
+export const summary = async (id: string): Promise<Summary> => {
+  const body = await answered(`insights/repositories/${encodeURIComponent(id)}/summary`)
+  return { hours: list(body, "hours"), languages: list(body, "languages"), releases: list(body, "releases") }
+}
+
 /** The ten latest runs of any task. */
 export const runs = (): Promise<ReadonlyArray<Run>> => items("runs?limit=10")
 
 const timeoutMillis = 15_000
 
-const items = async <A>(path: string): Promise<ReadonlyArray<A>> => {
+const answered = async (path: string): Promise<unknown> => {
   const response = await request(path)
   const body: unknown = await response.json().catch(() => undefined)
   if (!response.ok) throw new ApiError(refusal(response.status, body))
-  const list = member(body, "items")
-  if (!Array.isArray(list)) throw new ApiError("The service answered in a form that this page does not know.")
-  // the service encodes its answers from the schemas that the interfaces above mirror
-  return list as ReadonlyArray<A>
+  return body
+}
+
+const items = async <A>(path: string): Promise<ReadonlyArray<A>> => list(await answered(path), "items")
+
+// the service encodes its answers from the schemas that the interfaces above mirror
+const list = (body: unknown, name: string) => {
+  const found = member(body, name)
+  if (!Array.isArray(found)) throw new ApiError("The service answered in a form that this page does not know.")
+  return found
 }
 
 const request = async (path: string): Promise<Response> => {

@@ -2,6 +2,7 @@
 
 const whole = new Intl.NumberFormat("en")
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 })
+const share1 = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 })
 const fullDay = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" })
 const shortDay = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" })
 const shortMonth = new Intl.DateTimeFormat("en-GB", { month: "short", timeZone: "UTC" })
@@ -47,4 +48,23 @@ export const duration = (millis: number): string => {
   const seconds = Math.round(millis / 1000)
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`
+}
+
+/** `12.3%`, `<0.1%` */
+export const percent = (share: number): string => share > 0 && share < 0.001 ? "<0.1%" : share1.format(share)
+
+/** `640 B`, `12.3 KB`, `1.2 GB` */
+export const size = (bytes: number): string => {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"]
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)))
+  return new Intl.NumberFormat("en", { style: "unit", unit: units[power] ?? "byte", maximumSignificantDigits: 3 })
+    .format(bytes / 1000 ** power)
+}
+
+/** `12 days`, `5 months`, `3.4 years` between two days. */
+export const age = (first: string, last: string): string => {
+  const days = Math.round((Date.parse(last) - Date.parse(first)) / 86_400_000)
+  if (days < 60) return counted(days, "day")
+  if (days < 730) return counted(Math.round(days / 30.44), "month")
+  return `${(days / 365.25).toFixed(1)} years`
 }

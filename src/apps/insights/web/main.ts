@@ -87,11 +87,12 @@ const showRepository = async (
 ): Promise<void> => {
   const key = JSON.stringify([current, collected.map(({ id, name }) => [id, name])])
   if (shownRepository === key) return
-  const [commits, additions, deletions, contributors] = await Promise.all([
+  const [commits, additions, deletions, contributors, summary] = await Promise.all([
     Api.weekly(current.id, "commits"),
     Api.weekly(current.id, "additions"),
     Api.weekly(current.id, "deletions"),
-    Api.contributors(current.id)
+    Api.contributors(current.id),
+    Api.summary(current.id)
   ])
   const chooser = View.chooser(collected, current.id, (id) => {
     chosen = id
@@ -101,7 +102,7 @@ const showRepository = async (
   document.title = `${current.name} · Insights`
   repositoryPlace.replaceChildren(
     ...(chooser === null ? [] : [chooser]),
-    View.repository(current, { commits, additions, deletions, contributors })
+    View.repository(current, { commits, additions, deletions, contributors, summary })
   )
 }
 

@@ -1,8 +1,10 @@
 /** The parts of the page, each made from the answers of the service. */
-import type { Contributor, Point, Repository, Run } from "./api.ts"
+import type { Contributor, Point, Repository, Run, Summary } from "./api.ts"
 import * as Chart from "./chart.ts"
 import { html } from "./dom.ts"
 import * as Format from "./format.ts"
+import * as Tree from "./tree.ts"
+import * as Week from "./week.ts"
 
 /** Everything about one repository that changes only when it is collected again. */
 export interface Detail {
@@ -10,11 +12,12 @@ export interface Detail {
   readonly additions: ReadonlyArray<Point>
   readonly deletions: ReadonlyArray<Point>
   readonly contributors: ReadonlyArray<Contributor>
+  readonly summary: Summary
 }
 
 /** The figures, the charts and the contributors of a repository. */
 export const repository = (figures: Repository, detail: Detail): HTMLElement => {
-  const { additions, commits, deletions } = detail
+  const { additions, commits, deletions, summary: { hours, languages, releases } } = detail
   return html(
     "article",
     { class: "repository" },
@@ -27,6 +30,7 @@ export const repository = (figures: Repository, detail: Detail): HTMLElement => 
       figure("Lines added", figures.additions, "additions"),
       figure("Lines deleted", figures.deletions, "deletions")
     ),
+    facts(figures),
     commits.length === 0 ? null : Chart.make({
       title: "Commits per week",
       height: 240,
@@ -40,6 +44,17 @@ export const repository = (figures: Repository, detail: Detail): HTMLElement => 
         { label: "deleted", tone: "deletions", points: deletions }
       ]
     }),
+    hours.length + languages.length + releases.length === 0 ? null : html(
+      "div",
+      { class: "pair" },
+      hours.length === 0 ? null : Week.make(hours),
+      html(
+        "div",
+        {},
+        languages.length === 0 ? null : Tree.languages(languages),
+        releases.length === 0 ? null : Tree.releases(releases, figures.releases)
+      )
+    ),
     detail.contributors.length === 0 ? null : contributors(detail.contributors, figures)
   )
 }
@@ -108,6 +123,25 @@ const heading = (figures: Repository): HTMLElement => {
 const figure = (label: string, value: number, tone: string): HTMLElement =>
   html("div", { class: tone }, html("dt", {}, label), html("dd", {}, Format.count(value)))
 
+/** The smaller figures, as words in one line. */
+const facts = ({ busFactor, bytes, files, firstDay, lastDay, releases }: Repository): HTMLElement =>
+  html(
+    "p",
+    { class: "facts" },
+    html("span", {}, `${Format.counted(files, "file")}, ${Format.size(bytes)}`),
+    releases === 0 ? null : html("span", {}, Format.counted(releases, "release")),
+    firstDay === null || lastDay === null || firstDay === lastDay
+      ? null
+      : html("span", {}, `${Format.age(firstDay, lastDay)} of work`),
+    busFactor === 0 ? null : html(
+      "span",
+      { title: "The least number of people who together made half of the commits: the bus factor" },
+      busFactor === 1
+        ? "1 person made half of the commits"
+        : `${Format.count(busFactor)} people made half of the commits`
+    )
+  )
+
 const contributors = (list: ReadonlyArray<Contributor>, figures: Repository): HTMLElement => {
   const most = Math.max(1, ...list.map((person) => person.commits))
   const rest = figures.contributors - list.length
@@ -157,5 +191,9 @@ const runItem = (run: Run, now: number): HTMLElement =>
         .filter((part) => part !== null)
         .join(" · ")
     ),
-    run.failure === null ? null : html("p", { class: "error" }, run.failure.message)
+    run.failure !== null
+      ? html("p", { class: "error" }, run.failure.message)
+      : run.items !== null && run.items.failed > 0
+      ? html("p", { class: "error" }, run.items.summary)
+      : null
   )

@@ -1,0 +1,84 @@
+/**
+ * Holds the lines that the nodes wrote against the grid of instants that were due, and against the rows of the database.
+ *
+ * Pure. The grid is computed from the first instant and the interval alone, so a tick that no row mentions is missed too.
+ */
+import { everyMs, type Line, names, type Row } from "./model.ts"
+
+/** What came of all ticks of a seed. */
+export interface Verdict {
+  /** Instants that were due. */
+  readonly ticks: number
+  /** Runs that began and ended, as the nodes wrote. */
+  readonly done: number
+  /** Runs that began and did not end: their process was killed, or the run was interrupted. */
+  readonly cut: number
+  /** Cut runs whose process nobody killed. */
+  readonly cutUnexplained: number
+  /** Instants without any run, and what their rows say. */
+  readonly lost: ReadonlyArray<string>
+  /** Instants with more than one run. */
+  readonly double: ReadonlyArray<string>
+  /** Runs of instants that were never due. */
+  readonly stray: ReadonlyArray<string>
+  /** Instants whose row is absent, not closed, or says that work is done which never began. */
+  readonly misrecorded: ReadonlyArray<string>
+}
+
+/** Judges the first `perSchedule` instants of every schedule. */
+export const check = (input: {
+  readonly lines: ReadonlyArray<Line>
+  readonly rows: ReadonlyArray<Row>
+  /** Instant of the first tick of each schedule, as the database had it before any fault. */
+  readonly first: ReadonlyMap<string, string>
+  readonly perSchedule: number
+  /** Processes that were killed. */
+  readonly killed: ReadonlySet<string>
+}): Verdict => {
+  const begun = grouped(input.lines.filter(({ op }) => op === "begin"))
+  const ended = grouped(input.lines.filter(({ op }) => op === "end"))
+  const rows = grouped(input.rows)
+  const due = names.flatMap((schedule) => grid(schedule, input.first.get(schedule), input.perSchedule))
+  const wanted = new Set(due)
+  const cut = due.filter((key) => begun.has(key) && !ended.has(key))
+  const starts = new Map(Array.from(input.first, ([name, tick]) => [name, Date.parse(tick)]))
+  return {
+    ticks: due.length,
+    done: due.filter((key) => ended.has(key)).length,
+    cut: cut.length,
+    cutUnexplained: cut.filter((key) => !(begun.get(key) ?? []).some(({ node }) => input.killed.has(node))).length,
+    lost: due.filter((key) => !begun.has(key)).map((key) => {
+      const row = rows.get(key)?.[0]
+      return `${key} (${
+        row === undefined ? "no row" : `${row.outcome ?? "open"}${row.detail === null ? "" : `: ${row.detail}`}`
+      })`
+    }),
+    double: Array.from(begun).filter(([, lines]) => lines.length > 1).map(([key]) => key),
+    stray: Array.from(begun.values()).flat()
+      .filter((line) => !wanted.has(keyOf(line)) && !isLater(line, starts, input.perSchedule)).map(keyOf),
+    misrecorded: due.filter((key) => {
+      const outcome = rows.get(key)?.[0]?.outcome ?? null
+      return outcome === null || (outcome === "completed" && !ended.has(key))
+    })
+  }
+}
+
+const keyOf = ({ schedule, tick }: { readonly schedule: string; readonly tick: string }) => `${schedule} ${tick}`
+
+const grouped = <A extends { readonly schedule: string; readonly tick: string }>(
+  all: ReadonlyArray<A>
+): ReadonlyMap<string, ReadonlyArray<A>> => Map.groupBy(all, keyOf)
+
+const grid = (schedule: string, first: string | undefined, count: number): ReadonlyArray<string> =>
+  first === undefined
+    ? []
+    : Array.from(
+      { length: count },
+      (_, i) => keyOf({ schedule, tick: new Date(Date.parse(first) + i * everyMs).toISOString() })
+    )
+
+// the nodes go on after the last instant that is judged
+const isLater = (line: Line, starts: ReadonlyMap<string, number>, count: number): boolean => {
+  const steps = (Date.parse(line.tick) - (starts.get(line.schedule) ?? Number.NaN)) / everyMs
+  return Number.isInteger(steps) && steps >= count
+}

@@ -1,0 +1,7 @@
+export * as Faults from "./Faults.ts"
+export * as ReplayCommand from "./ReplayCommand.ts"
+export * as SeededScheduler from "./SeededScheduler.ts"
+export * as SimulatedClock from "./SimulatedClock.ts"
+export * as SimulatedNode from "./SimulatedNode.ts"
+export * as Simulation from "./Simulation.ts"
+export * as TestTasks from "./TestTasks.ts"
