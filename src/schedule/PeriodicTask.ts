@@ -21,8 +21,17 @@ export interface PeriodicTask<out R> {
   readonly timetable: Timetable
   readonly runOnStart: boolean
   readonly policy: SchedulePolicy
+  readonly mode: Mode
   readonly dispatch: (trigger: Trigger) => Effect.Effect<RunRef<unknown, unknown>, unknown, R>
 }
+
+/**
+ * How a tick becomes a run. `run`: the tick is committed, then its work runs under a lease. `enqueue`: the dispatch only
+ * records the run, in the transaction of the tick, so that both are there or neither is; the tick ends with it.
+ *
+ * @category models
+ */
+export type Mode = "run" | "enqueue"
 
 /**
  * Binds a task to a timetable.
@@ -50,6 +59,11 @@ export const make = <T extends Any, E, R>(name: string, options: {
   readonly payload: NoInfer<T["payload"]["Type"]>
   /** Where the runs go, e.g. `Dispatch.here`. */
   readonly dispatch: Dispatch<T, E, R>
+  /**
+   * `enqueue` for a dispatch that hands over to a queue in the same database. The overlap policy then has nothing to look
+   * at: the queue's unique key says whether a second job is made. Defaults to `run`.
+   */
+  readonly mode?: Mode | undefined
   /** One extra run at every start of the scheduler, unless a tick is due then. The timetable does not move. Defaults to `false`. */
   readonly runOnStart?: boolean | undefined
   /** Defaults to `skip`. */
@@ -64,6 +78,7 @@ export const make = <T extends Any, E, R>(name: string, options: {
   timetable: options.timetable,
   runOnStart: options.runOnStart ?? false,
   policy: policy(options),
+  mode: options.mode ?? "run",
   dispatch: (trigger) => options.dispatch(options.task, options.payload, trigger)
 })
 
@@ -74,6 +89,7 @@ export const make = <T extends Any, E, R>(name: string, options: {
  */
 export interface Schedulable<out R> {
   readonly task: string
+  readonly mode: Mode
   /** Whether the task takes this payload, given in its JSON form. */
   readonly check: (payload: unknown) => Effect.Effect<void, PayloadInvalid>
   readonly dispatch: (payload: unknown, trigger: Trigger) => Effect.Effect<RunRef<unknown, unknown>, unknown, R>
@@ -83,9 +99,26 @@ export interface Schedulable<out R> {
  * Lets schedules of a task be made while the application runs.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Dispatch, Task } from "ostinato"
+ * import { PeriodicTask } from "ostinato/schedule"
+ *
+ * const Tidy = Task.make("docs.tidy")
+ *
+ * PeriodicTask.schedulable(Tidy, Dispatch.here).mode // => "run"
+ * ```
  */
-export const schedulable = <T extends Any, E, R>(task: T, dispatch: Dispatch<T, E, R>): Schedulable<R> => ({
+export const schedulable = <T extends Any, E, R>(
+  task: T,
+  dispatch: Dispatch<T, E, R>,
+  options?: {
+    /** Defaults to `run`. */
+    readonly mode?: Mode | undefined
+  }
+): Schedulable<R> => ({
   task: task.name,
+  mode: options?.mode ?? "run",
   check: (payload) => Effect.asVoid(decodePayload(task, payload)),
   dispatch: (payload, trigger) =>
     Effect.flatMap(decodePayload(task, payload), (decoded) => dispatch(task, decoded, trigger))

@@ -155,7 +155,18 @@ export interface Advanced<out P extends Advance> {
   /** The ticks that are the caller's to run, oldest first. */
   readonly started: ReadonlyArray<Claim>
   readonly skipped: number
+  /** Ticks that ended in the same transaction. */
+  readonly enqueued: number
   readonly wait: Duration.Duration
+}
+
+/**
+ * Records the run of a tick elsewhere, in the transaction of the tick; nothing where the tick is to be run.
+ *
+ * @category models
+ */
+export interface Enqueue {
+  (claim: Claim, schedule: Schedule): Effect.Effect<unknown, unknown> | undefined
 }
 
 /**
@@ -171,11 +182,13 @@ export class ScheduleStore extends Context.Service<ScheduleStore, {
   readonly remove: (name: string) => Effect.Effect<boolean, ScheduleStoreUnavailable>
   /**
    * Decides on a schedule in one transaction: `plan` sees it and the store's clock; what it answers is written. `plan`
-   * only computes; where it dies nothing is written.
+   * only computes; where it dies nothing is written. With `enqueue` the ticks that it starts are handed over and closed in the
+   * same transaction; what fails to be handed over leaves nothing behind and closes its tick as failed.
    */
   readonly advance: <P extends Advance>(
     name: string,
-    plan: (situation: Situation) => Effect.Effect<P>
+    plan: (situation: Situation) => Effect.Effect<P>,
+    enqueue?: Enqueue
   ) => Effect.Effect<
     Advanced<P>,
     ScheduleStoreUnavailable | ScheduleNotFound

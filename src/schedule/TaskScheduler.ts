@@ -150,6 +150,33 @@ export interface Options<out R> {
  * The scheduler of these periodic tasks. It is stopped with its scope; it does not start by itself.
  *
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Dispatch, MemoryRunLog, Supervisor, Task } from "ostinato"
+ * import { MemoryScheduleStore, PeriodicTask, TaskScheduler, Timetable } from "ostinato/schedule"
+ *
+ * const Tidy = Task.fn("docs.tidy", {}, () => Effect.void)
+ * const nightly = PeriodicTask.make("docs.nightly", {
+ *   timetable: Timetable.cronUnsafe("0 2 * * *", { timeZone: "Europe/Berlin" }),
+ *   task: Tidy,
+ *   payload: {},
+ *   dispatch: Dispatch.here
+ * })
+ * const Live = TaskScheduler.layer([nightly]).pipe(
+ *   Layer.provide([MemoryScheduleStore.layer, MemoryRunLog.layer(), Supervisor.layer])
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const scheduler = yield* TaskScheduler.TaskScheduler
+ *   yield* scheduler.start
+ *   const { decision, ended } = yield* scheduler.runNow("docs.nightly")
+ *   yield* ended
+ *   return decision
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Live)) // => "started"
+ * ```
  */
 export const layer = <R>(
   schedules: ReadonlyArray<PeriodicTask<R>>,

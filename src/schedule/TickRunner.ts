@@ -97,15 +97,12 @@ export const make = (
     )
 
   const work = <R>(schedule: Schedule, one: Held, start: Start<R>) => {
-    const trigger = one.claim.asked?.trigger ??
-      { kind: "schedule" as const, schedule: one.claim.schedule, tick: one.claim.tick }
     // a dispatch that fails has started nothing, and the lease holds while it is tried again
-    const accepted = Effect.retry(start(trigger, schedule), RetryPolicy.patient("5 minutes"))
-    const run = Effect.flatMap(
+    const accepted = Effect.retry(dispatched(start, one.claim, schedule), RetryPolicy.patient("5 minutes"))
+    return Effect.flatMap(
       accepted,
       (run) => Effect.onInterrupt(run.await, () => Deferred.isDoneUnsafe(one.stop) ? cancel(run.id) : Effect.void)
     )
-    return Effect.provideService(run, RunContext, one.claim.asked?.origin ?? { tenant: schedule.tenant, actor: null })
   }
 
   const runOne = <R>(schedule: Schedule, one: Held, start: Start<R>) =>
@@ -166,6 +163,14 @@ export const make = (
   return { run, stop, heartbeat, renew: Effect.catch(renew, (error) => Effect.logWarning(error.message)) }
 }
 
+/** Starts the work of a tick for whom it is, with the trigger that it has. */
+export const dispatched = <R>(start: Start<R>, { asked, schedule: name, tick }: Claim, schedule: Schedule) =>
+  Effect.provideService(
+    start(asked?.trigger ?? { kind: "schedule", schedule: name, tick }, schedule),
+    RunContext,
+    asked?.origin ?? { tenant: schedule.tenant, actor: null }
+  )
+
 /** @category constants */
 export const replaced = "replaced by a newer tick"
 
@@ -195,7 +200,8 @@ const cancel = (id: string) =>
     })
   )
 
-const succeeded = (schedule: string) =>
+/** A tick has ended well. */
+export const succeeded = (schedule: string) =>
   Effect.flatMap(
     DateTime.now,
     (now) => Metric.update(Metric.withAttributes(lastSuccess, { schedule }), DateTime.toEpochMillis(now) / 1000)

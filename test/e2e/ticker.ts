@@ -27,7 +27,7 @@ Effect.gen(function*() {
   yield* scheduler.start
   yield* Effect.sleep(Number(during))
   const report = yield* scheduler.stop
-  yield* Console.log(JSON.stringify({ ...counts, timedOut: report.timedOut }))
+  yield* Console.log(`${counts.started} ${counts.completed} [${report.timedOut.join(", ")}]`)
 }).pipe(
   Effect.provide(
     TaskScheduler.layer([periodic], { drain: "5 seconds" }).pipe(

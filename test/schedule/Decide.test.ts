@@ -115,6 +115,11 @@ describe("Decide", () => {
     ["allow 2: beside one", { now: 10, policy: { overlap: { allow: 2 } }, unfinished: [[5, "running"]] }, {
       start: [10]
     }],
+    ["allow 2: beside one that waits, which starts too", {
+      now: 10,
+      policy: { overlap: { allow: 2 } },
+      unfinished: [[5, "waiting"]]
+    }, { start: [5, 10], skip: [] }],
     ["allow 2: not beside two", {
       now: 10,
       policy: { overlap: { allow: 2 } },

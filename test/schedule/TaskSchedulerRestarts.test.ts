@@ -42,6 +42,15 @@ describe("TaskScheduler", () => {
       }).pipe(Effect.provide([stores, quiet]))
     })
 
+    it.effect("S0.50 S1.O1 runs a weekly schedule every week in a process that is restarted every day", () => {
+      const starts: Array<number> = []
+      const one = make({ every: Timetable.every("7 days") }, starts)
+      return Effect.gen(function*() {
+        for (let day = 0; day < 30; day++) yield* process(one, 1)
+        assert.deepStrictEqual(days(starts), [7, 14, 21, 28])
+      }).pipe(Effect.provide([stores, quiet]))
+    })
+
     it.effect("S0.50 keeps intervals longer than a timer can hold", () => {
       const starts: Array<number> = []
       return Effect.gen(function*() {

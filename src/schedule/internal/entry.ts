@@ -2,7 +2,7 @@
  * A schedule that this process can run: from its code, or stored and of a task that it knows.
  */
 import * as Effect from "effect/Effect"
-import type { PeriodicTask, Schedulable } from "../PeriodicTask.ts"
+import type { Mode, PeriodicTask, Schedulable } from "../PeriodicTask.ts"
 import type { Definition, Schedule } from "../ScheduleStore.ts"
 import type { Start } from "../TickRunner.ts"
 import type * as Timetable from "../Timetable.ts"
@@ -13,6 +13,7 @@ export interface Entry<out R> {
   readonly definition: Definition | undefined
   readonly timetable: Timetable.Timetable | undefined
   readonly runOnStart: boolean
+  readonly mode: (schedule: Schedule) => Mode
   readonly start: Start<R>
 }
 
@@ -29,6 +30,7 @@ export const ofCode = <R>(periodic: PeriodicTask<R>): Entry<R> => ({
   },
   timetable: periodic.timetable,
   runOnStart: periodic.runOnStart,
+  mode: () => periodic.mode,
   start: (trigger) => periodic.dispatch(trigger)
 })
 
@@ -37,6 +39,7 @@ export const ofStored = <R>(name: string, tasks: ReadonlyMap<string, Schedulable
   definition: undefined,
   timetable: undefined,
   runOnStart: false,
+  mode: ({ task }) => tasks.get(task)?.mode ?? "run",
   start: (trigger, { payload, task }: Schedule) => {
     const known = tasks.get(task)
     return known === undefined

@@ -15,7 +15,7 @@ import type * as Drain from "../../core/Drain.ts"
 import type * as Sleeper from "../../core/Sleeper.ts"
 import * as Decide from "../Decide.ts"
 import type { Advanced, ScheduleNotFound, ScheduleStore, ScheduleStoreUnavailable } from "../ScheduleStore.ts"
-import { replaced, type TickRunner } from "../TickRunner.ts"
+import { dispatched, replaced, succeeded, type TickRunner } from "../TickRunner.ts"
 import type { Entry } from "./entry.ts"
 import type { Outage } from "./outage.ts"
 
@@ -77,7 +77,7 @@ export const loop = <R>(ticking: Ticking<R>, entry: Entry<R>, sleeper: Sleeper.S
 }
 
 const decideAndRun = <R>(
-  { fires, runner, store }: Ticking<R>,
+  { context, fires, runner, store }: Ticking<R>,
   entry: Entry<R>,
   question: Pick<Decide.Question, "extra">,
   decided: Deferred.Deferred<Decided, ScheduleStoreUnavailable | ScheduleNotFound>
@@ -89,7 +89,11 @@ const decideAndRun = <R>(
         const random = yield* Random.next
         return yield* store.advance(
           entry.name,
-          Decide.decide({ ...question, timetable: entry.timetable, fires, random })
+          Decide.decide({ ...question, timetable: entry.timetable, fires, random }),
+          (claim, schedule) =>
+            entry.mode(schedule) === "enqueue"
+              ? Effect.provideContext(dispatched(entry.start, claim, schedule), context)
+              : undefined
         )
       }))
       yield* Deferred.done(decided, exit)
@@ -103,8 +107,9 @@ const decideAndRun = <R>(
     })
   )
 
-const told = ({ plan, schedule: { name }, skipped }: Decided) =>
+const told = ({ enqueued, plan, schedule: { name }, skipped }: Decided) =>
   Effect.gen(function*() {
+    if (enqueued > 0) yield* succeeded(name)
     if (skipped > 0) {
       yield* Effect.logWarning(`schedule ${name} skipped ${skipped} tick(s): earlier work has not ended`)
       yield* Metric.update(Metric.withAttributes(skippedTotal, { schedule: name }), skipped)

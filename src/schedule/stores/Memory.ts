@@ -8,8 +8,10 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as LeaseTiming from "../../core/LeaseTiming.ts"
+import { fromCause } from "../../core/TaskError.ts"
 import * as place from "../internal/place.ts"
 import {
   type Advance,
@@ -118,7 +120,7 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
   return ScheduleStore.of({
     register,
     remove: (name) => Effect.sync(() => schedules.delete(name)),
-    advance: Effect.fnUntraced(function*(name, plan) {
+    advance: Effect.fnUntraced(function*(name, plan, enqueue) {
       // a decision that another one or the end of a tick has overtaken is made again
       while (true) {
         const now = yield* Clock.currentTimeMillis
@@ -132,7 +134,12 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
         if (schedules.get(name) !== known || known.changes !== changes) continue
         // whole milliseconds, rounded up: a clock between two of them would never reach the tick
         const wait = Duration.millis(Math.max(0, Math.ceil(millis(advance.wakeAt) - now)))
-        return { schedule, plan: advance, ...write(known, advance, now), wait }
+        const { skipped, started } = write(known, advance, now)
+        const kept = yield* Effect.filter(
+          started,
+          (claim) => Effect.map(handedOver(known, claim, enqueue?.(claim, schedule)), (done) => !done)
+        )
+        return { schedule, plan: advance, started: kept, skipped, enqueued: started.length - kept.length, wait }
       }
     }),
     begin: (claim) =>
@@ -269,6 +276,21 @@ const write = (known: Known, advance: Advance, now: number) => {
   prune(known)
   return { started: started.sort(oldestFirst), skipped: skipped.length }
 }
+
+const handedOver = Effect.fnUntraced(
+  function*(known: Known, claim: Claim, work: Effect.Effect<unknown, unknown> | undefined) {
+    const tick = known.ticks.get(millis(claim.tick))
+    if (work === undefined || tick === undefined) return false
+    const exit = yield* Effect.exit(work)
+    close(
+      known,
+      tick,
+      Exit.isSuccess(exit) ? "completed" : "failed",
+      Exit.isSuccess(exit) ? null : fromCause(exit.cause).message
+    )
+    return true
+  }
+)
 
 const prune = (known: Known) => {
   for (const [at, tick] of known.ticks) {

@@ -9,8 +9,10 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import { fromCause } from "../../core/TaskError.ts"
 import { Database } from "../../store/Database.ts"
 import { DatabaseSchema } from "../../store/DatabaseSchema.ts"
 import type { Line } from "../../store/Migration.ts"
@@ -109,6 +111,18 @@ export const layer = (options?: {
         return row === undefined ? yield* new ScheduleNotFound({ name }) : new Schedule(row)
       })
 
+      /** In a savepoint: what fails leaves nothing behind, and its tick is closed all the same. */
+      const handedOver = Effect.fnUntraced(function*(claim: Claim, work: Effect.Effect<unknown, unknown> | undefined) {
+        if (work === undefined) return false
+        const exit = yield* Effect.exit(transaction(work))
+        const detail = Exit.isSuccess(exit) ? null : StoredText.text(fromCause(exit.cause).message)
+        yield* sql`
+          UPDATE ${s}.tick SET begun_at = now(), finished_at = now(), detail = ${detail},
+            outcome = ${Exit.isSuccess(exit) ? "completed" : "failed"}
+          WHERE schedule = ${claim.schedule} AND tick = ${DateTime.toDateUtc(claim.tick)}`
+        return true
+      })
+
       const changeHeld = (operation: string, claim: Claim, change: string, also = "true") =>
         attempt(
           operation,
@@ -141,19 +155,25 @@ export const layer = (options?: {
             `remove ${name}`,
             Effect.map(sql`DELETE FROM ${s}.schedule WHERE name = ${name} RETURNING 1`, (rows) => rows.length > 0)
           ),
-        advance: (name, plan) =>
+        advance: (name, plan, enqueue) =>
           attempt(
             `advance ${name}`,
             transaction(Effect.gen(function*() {
               const situation = yield* decision.situation(sql, s, name)
               const advance = yield* plan(situation)
-              const written = yield* decision.write(sql, s, situation, advance)
+              const { skipped, started } = yield* decision.write(sql, s, situation, advance)
               yield* decision.place(sql, s, situation, advance)
+              const kept = yield* Effect.filter(
+                started,
+                (claim) => Effect.map(handedOver(claim, enqueue?.(claim, situation.schedule)), (done) => !done)
+              )
               const wait = DateTime.toEpochMillis(advance.wakeAt) - DateTime.toEpochMillis(situation.now)
               return {
-                ...written,
                 schedule: situation.schedule,
                 plan: advance,
+                started: kept,
+                skipped,
+                enqueued: started.length - kept.length,
                 wait: Duration.millis(Math.max(0, wait))
               }
             }))

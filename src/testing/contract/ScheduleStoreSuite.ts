@@ -7,79 +7,20 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
-import { NextRunId } from "../../core/TaskRun.ts"
-import * as SchedulePolicy from "../../schedule/SchedulePolicy.ts"
-import { type Advance, type Definition, ScheduleStore, type Situation } from "../../schedule/ScheduleStore.ts"
+import { ScheduleStore } from "../../schedule/ScheduleStore.ts"
 import * as Timetable from "../../schedule/Timetable.ts"
-
-const hourly = Timetable.every("1 hour")
-
-const named = (name: string, change?: Partial<Definition>): Definition => ({
-  name,
-  task: "suite.task",
-  timetable: hourly,
-  policy: SchedulePolicy.standard,
-  source: "code",
-  tenant: null,
-  payload: null,
-  ...change
-})
-
-const fresh = Effect.map(Effect.flatten(NextRunId), (id) => `suite.${id}`)
-
-const register = Effect.fnUntraced(function*(change?: Partial<Definition>) {
-  const store = yield* ScheduleStore
-  const schedule = yield* store.register(named(yield* fresh, change))
-  return { schedule, name: schedule.name, nextTick: schedule.nextTick ?? DateTime.makeUnsafe(0) }
-})
-
-/** Writes this and leaves everything else as it is. */
-const change =
-  (advance: (situation: Situation) => Partial<Advance>) => (situation: Situation): Effect.Effect<Advance> =>
-    Effect.sync(() => ({
-      record: [],
-      skip: [],
-      start: [],
-      stop: [],
-      abandon: [],
-      place: situation.schedule,
-      delayMs: situation.schedule.delayMs,
-      paused: situation.schedule.paused,
-      wakeAt: situation.schedule.nextTick ?? situation.now,
-      ...advance(situation)
-    }))
-
-const keep = change(() => ({}))
-
-/** Records ticks and takes as many of them. */
-const fire = (ticks: ReadonlyArray<DateTime.Utc>, take = ticks.length) =>
-  change(() => ({ record: ticks.map((tick) => ({ tick, asked: null })), start: ticks.slice(0, take) }))
-
-const minutesAfter = (at: DateTime.Utc, ...minutes: ReadonlyArray<number>) =>
-  minutes.map((minutes) => DateTime.add(at, { minutes }))
-
-const millis = (ticks: ReadonlyArray<{ readonly tick: DateTime.Utc }>) =>
-  ticks.map(({ tick }) => DateTime.toEpochMillis(tick))
-
-const outcomes = (name: string) =>
-  Effect.gen(function*() {
-    const store = yield* ScheduleStore
-    return (yield* store.ticks(name, 10)).map((tick) => tick.outcome)
-  })
-
-const unfinished = (name: string) =>
-  Effect.gen(function*() {
-    const store = yield* ScheduleStore
-    let seen: Situation["unfinished"] = []
-    yield* store.advance(
-      name,
-      change((situation) => {
-        seen = situation.unfinished
-        return {}
-      })
-    )
-    return seen
-  })
+import {
+  change,
+  fire,
+  Full,
+  keep,
+  millis,
+  minutesAfter,
+  named,
+  outcomes,
+  register,
+  unfinished
+} from "../internal/scheduleChange.ts"
 
 /**
  * Adds the tests of one driver to the file that calls this. They run by the real clock, and expect a store of their own.
@@ -371,6 +312,31 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
         const schedule = (yield* store.list).find((schedule) => schedule.name === name)
         assert.strictEqual(schedule?.lastTick?.epochMilliseconds, sorted[0])
         assert.deepStrictEqual(schedule?.nextTick, place.nextTick)
+      })
+    )
+
+    fact(
+      "S0.54 closes a tick that is handed over with its decision, as failed where that fails, and starts the others",
+      Effect.gen(function*() {
+        const store = yield* ScheduleStore
+        const { name, nextTick } = yield* register()
+        const [first = nextTick, second = nextTick, third = nextTick] = minutesAfter(nextTick, 0, 1, 2)
+        const seen: Array<string> = []
+        const answer = yield* store.advance(name, fire([first, second, third]), (claim, schedule) => {
+          if (millis([claim])[0] === millis([{ tick: third }])[0]) return undefined
+          return Effect.suspend(() => {
+            seen.push(schedule.name)
+            return seen.length === 1 ? Effect.void : Effect.fail(new Full({}))
+          })
+        })
+        assert.deepStrictEqual([seen, answer.enqueued], [[name, name], 2])
+        assert.deepStrictEqual(millis(answer.started), millis([{ tick: third }]))
+        const ticks = yield* store.ticks(name, 10)
+        assert.deepStrictEqual(ticks.map(({ detail, outcome }) => [outcome, detail]), [
+          [null, null],
+          ["failed", "the queue is full"],
+          ["completed", null]
+        ])
       })
     )
 

@@ -6,6 +6,7 @@ import * as Decide from "ostinato/schedule/Decide"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as PostgresScheduleStore from "ostinato/schedule/stores/Postgres"
+import type { Claim } from "ostinato/schedule/Tick"
 import * as Timetable from "ostinato/schedule/Timetable"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
@@ -95,5 +96,29 @@ layer(
         UPDATE ostinato.tick SET begun_at = pg_postmaster_start_time() - interval '1 second'
         WHERE schedule = 'exclusive'`
       assert.strictEqual((yield* elsewhere(advance("exclusive", true), { exclusive: true })).started.length, 1)
+    }))
+
+  it.effect("a job that a tick hands over is there with the tick, or neither is", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ScheduleStore
+      yield* sql`CREATE TABLE handed (tick text)`
+      yield* register("handed")
+      const decide = Decide.decide({ fires: true, extra: "start", random: 0 })
+      const enqueue = (claim: Claim) => sql`INSERT INTO handed VALUES (${String(claim.epoch)})`
+      // the job's statement fails after it was made: a savepoint takes it back, and the tick says why
+      yield* store.advance("handed", decide, (claim) => Effect.andThen(enqueue(claim), Effect.die(new Error("no"))))
+      assert.deepStrictEqual((yield* store.ticks("handed", 10)).map(({ outcome }) => outcome), ["failed"])
+      // the decision is lost after the job was made
+      const lost = yield* Effect.exit(
+        store.advance("handed", decide, (claim) =>
+          Effect.andThen(enqueue(claim), sql`SELECT pg_terminate_backend(pg_backend_pid())`))
+      )
+      assert.strictEqual(lost._tag, "Failure")
+      assert.deepStrictEqual(yield* sql`SELECT * FROM handed`, [])
+      assert.strictEqual((yield* store.ticks("handed", 10)).length, 1)
+      const { enqueued, started } = yield* store.advance("handed", decide, enqueue)
+      assert.deepStrictEqual([enqueued, started], [1, []])
+      assert.strictEqual((yield* sql`SELECT * FROM handed`).length, 1)
     }))
 })

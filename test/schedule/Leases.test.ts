@@ -1,0 +1,115 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import { MemoryRunLog } from "ostinato"
+import { MemoryScheduleStore, ScheduleStore, Timetable } from "ostinato/schedule"
+import { make, pass, quiet, recorded, settle, start, stop, stopNow } from "./OneSchedule.ts"
+
+type Store = ScheduleStore.ScheduleStore["Service"]
+
+/** A store that answers differently in some respect. */
+const changed = (change: (store: Store) => Partial<Store>) =>
+  Layer.merge(
+    Layer.effect(
+      ScheduleStore.ScheduleStore,
+      Effect.map(
+        ScheduleStore.ScheduleStore,
+        (store) => ScheduleStore.ScheduleStore.of({ ...store, ...change(store) })
+      )
+    ).pipe(Layer.provide(MemoryScheduleStore.layer)),
+    MemoryRunLog.layer()
+  )
+
+const away = new ScheduleStore.ScheduleStoreUnavailable({ operation: "renew leases", detail: "away" })
+
+describe("leases of ticks", () => {
+  /** When the work of the tick at 10 s ended, in seconds. */
+  const endOf = (change: (store: Store) => Partial<Store>) => {
+    const ends: Array<number> = []
+    const noted = Effect.map(Clock.currentTimeMillis, (now) => void ends.push(now / 1000))
+    return Effect.gen(function*() {
+      yield* start
+      yield* settle
+      yield* pass(55)
+      const [run] = yield* recorded
+      const before = [...ends]
+      yield* stopNow
+      return { ends: before, status: run?.status }
+    }).pipe(
+      Effect.provide(
+        make({ every: Timetable.every("1 day"), runOnStart: true, body: Effect.onInterrupt(Effect.never, () => noted) })
+      ),
+      Effect.provide([changed(change), quiet])
+    )
+  }
+
+  it.effect("S1.21 work whose lease cannot be kept is interrupted before another node may take it", () =>
+    Effect.gen(function*() {
+      const { ends: [end], status } = yield* endOf(() => ({ renew: () => Effect.fail(away) }))
+      assert.isAtLeast(end ?? 0, 22)
+      assert.isAtMost(end ?? Infinity, 27)
+      assert.strictEqual(status, "interrupted")
+    }))
+
+  it.effect("S1.21 nor does a store that never answers keep work alive beyond its lease", () =>
+    Effect.gen(function*() {
+      const { ends: [end] } = yield* endOf(() => ({ renew: () => Effect.never }))
+      assert.isAtLeast(end ?? 0, 22)
+      assert.isAtMost(end ?? Infinity, 29)
+    }))
+
+  it.effect("a renewal that fails now and then does no harm", () =>
+    Effect.gen(function*() {
+      let renewals = 0
+      const { ends } = yield* endOf((store) => ({
+        renew: (claims) => ++renewals % 3 === 0 ? store.renew(claims) : Effect.fail(away)
+      }))
+      assert.deepStrictEqual(ends, [])
+    }))
+
+  it.effect("work of a tick that was lost to another node is interrupted at the next renewal", () =>
+    Effect.gen(function*() {
+      const { ends } = yield* endOf(() => ({ renew: (claims) => Effect.succeed({ lost: claims, stop: [] }) }))
+      assert.deepStrictEqual(ends, [5])
+    }))
+
+  it.effect("work does not begin when the claim was lost before, and a stop then leaves nothing behind", () => {
+    const starts: Array<number> = []
+    return Effect.gen(function*() {
+      yield* start
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(starts, [])
+      assert.deepStrictEqual((yield* stop).timedOut, [])
+    }).pipe(
+      Effect.provide(make({ every: Timetable.every("10 seconds") }, starts)),
+      Effect.provide([changed(() => ({ begin: () => Effect.succeed(false) })), quiet])
+    )
+  })
+
+  it.effect("a stop before work could begin lets the tick wait for the next start", () => {
+    const starts: Array<number> = []
+    let isAway = true
+    return Effect.gen(function*() {
+      const store = yield* ScheduleStore.ScheduleStore
+      yield* start
+      yield* TestClock.adjust("12 seconds")
+      yield* stopNow
+      assert.deepStrictEqual((yield* store.list).map(({ open, waiting }) => [open, waiting]), [[0, 1]])
+      isAway = false
+      yield* start
+      yield* pass(2)
+      assert.strictEqual(starts.length, 1)
+      // the extra run of the second start finds it in its way
+      const outcomes = (yield* store.ticks("test.schedule", 10)).map(({ outcome }) => outcome)
+      assert.deepStrictEqual(outcomes, ["skipped", "completed"])
+    }).pipe(
+      Effect.provide(make({ every: Timetable.every("10 days"), runOnStart: true }, starts)),
+      Effect.provide([
+        changed((store) => ({ begin: (claim) => isAway ? Effect.never : store.begin(claim) })),
+        quiet
+      ])
+    )
+  })
+})
