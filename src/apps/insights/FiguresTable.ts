@@ -4,7 +4,7 @@
  * A text that a spreadsheet would take for a formula is led by an apostrophe, so names from a repository compute nothing.
  */
 import * as DateTime from "effect/DateTime"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Csv from "effect/encoding/Csv"
 import * as Stream from "effect/Stream"
 
