@@ -57,10 +57,11 @@ for (let seed = from; seed < from + whole("seeds"); seed++) {
   const proof = await prove({ seed, ticks, say: (line) => console.log(line) })
   proofs.push(proof)
   const { cutUnexplained, double, lost, misrecorded, stray } = proof.verdict
-  for (const [what, keys] of Object.entries({ lost, double, stray, misrecorded })) {
+  for (
+    const [what, keys] of Object.entries({ lost, double, stray, misrecorded, "cut, but not killed": cutUnexplained })
+  ) {
     if (keys.length > 0) console.log(`  ${what}: ${keys.slice(0, 10).join(", ")}${keys.length > 10 ? ", ..." : ""}`)
   }
-  if (cutUnexplained > 0) console.log(`  ${cutUnexplained} run(s) were cut although nobody killed their process`)
   if (proof.selfEnded.length > 0) console.log(`  nodes that ended by themselves: ${proof.selfEnded.join(", ")}`)
   console.log(`  nodes told to stop: ${proof.stopped.join(", ")}`)
 }

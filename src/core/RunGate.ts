@@ -37,3 +37,11 @@ export const asking = <Dispatch extends object>(dispatch: Dispatch): Dispatch =>
  * @category guards
  */
 export const asks = (dispatch: object): boolean => askers.has(dispatch)
+
+/**
+ * Says of a dispatch that calls another one what is true of that one.
+ *
+ * @category combinators
+ */
+export const like = <Dispatch extends object>(other: object, dispatch: Dispatch): Dispatch =>
+  asks(other) ? asking(dispatch) : dispatch

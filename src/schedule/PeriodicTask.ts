@@ -4,6 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Dispatch, RunRef } from "../core/Dispatch.ts"
+import * as RunGate from "../core/RunGate.ts"
 import { type Any, decodePayload } from "../core/Task.ts"
 import type { PayloadInvalid } from "../core/TaskError.ts"
 import type { Trigger } from "../core/TaskRun.ts"
@@ -79,7 +80,10 @@ export const make = <T extends Any, E, R>(name: string, options: {
   runOnStart: options.runOnStart ?? false,
   policy: policy(options),
   mode: options.mode ?? "run",
-  dispatch: (trigger) => options.dispatch(options.task, options.payload, trigger)
+  dispatch: RunGate.like(
+    options.dispatch,
+    (trigger: Trigger) => options.dispatch(options.task, options.payload, trigger)
+  )
 })
 
 /**
@@ -120,8 +124,11 @@ export const schedulable = <T extends Any, E, R>(
   task: task.name,
   mode: options?.mode ?? "run",
   check: (payload) => Effect.asVoid(decodePayload(task, payload)),
-  dispatch: (payload, trigger) =>
-    Effect.flatMap(decodePayload(task, payload), (decoded) => dispatch(task, decoded, trigger))
+  dispatch: RunGate.like(
+    dispatch,
+    (payload: unknown, trigger: Trigger) =>
+      Effect.flatMap(decodePayload(task, payload), (decoded) => dispatch(task, decoded, trigger))
+  )
 })
 
 /**

@@ -193,7 +193,10 @@ export class ScheduleStore extends Context.Service<ScheduleStore, {
     Advanced<P>,
     ScheduleStoreUnavailable | ScheduleNotFound
   >
-  /** The work of a claimed tick is about to begin. `false`: the claim was lost, so it must not. */
+  /**
+   * The work of a claimed tick is about to begin. `false`: the claim was lost, so it must not. Asked again because an answer
+   * was lost, it says the same.
+   */
   readonly begin: (claim: Claim) => Effect.Effect<boolean, ScheduleStoreUnavailable>
   /** Lets a tick wait again whose work has certainly not begun. */
   readonly release: (claim: Claim) => Effect.Effect<void, ScheduleStoreUnavailable>

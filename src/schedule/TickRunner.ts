@@ -18,6 +18,7 @@ import type { RunRef } from "../core/Dispatch.ts"
 import * as LeaseTiming from "../core/LeaseTiming.ts"
 import * as RetryPolicy from "../core/RetryPolicy.ts"
 import { RunContext } from "../core/RunContext.ts"
+import { RunGate } from "../core/RunGate.ts"
 import { RunLog } from "../core/RunLog.ts"
 import * as Sleeper from "../core/Sleeper.ts"
 import { fromCause, TaskSkipped } from "../core/TaskError.ts"
@@ -30,7 +31,13 @@ export type Start<R> = (trigger: Trigger, schedule: Schedule) => Effect.Effect<R
 
 export interface TickRunner {
   /** Runs claimed ticks at the same time. Interrupting it interrupts them; those that have not begun wait again. */
-  readonly run: <R>(schedule: Schedule, claims: ReadonlyArray<Claim>, start: Start<R>) => Effect.Effect<void, never, R>
+  readonly run: <R>(
+    schedule: Schedule,
+    claims: ReadonlyArray<Claim>,
+    start: Start<R>,
+    /** Whether `start` asks the `RunGate`: then the tick begins with its run, else before `start` is called. */
+    asks: boolean
+  ) => Effect.Effect<void, never, R>
   /** Asks the work of ticks to stop, where this process has it. */
   readonly stop: (keys: ReadonlyArray<TickKey>, reason: string) => Effect.Effect<void>
   /** Renews what this process holds. Before a decision, so that a process that slept does not abandon its own work. */
@@ -105,18 +112,30 @@ export const make = (
     )
   }
 
-  const runOne = <R>(schedule: Schedule, one: Held, start: Start<R>) =>
+  // between the begin of a tick and the first step of its work a kill loses it, so the gate of the run begins it
+  const runOne = <R>(schedule: Schedule, one: Held, start: Start<R>, asks: boolean) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const stopped = Effect.flatMap(Deferred.await(one.stop), (reason) => Effect.fail(new Stopped(reason)))
-        const begun = yield* Effect.exit(
-          restore(Effect.raceFirst(Effect.retry(store.begin(one.claim), RetryPolicy.patient("20 seconds")), stopped))
+        // whether the claim held when the work was to begin; unknown until then, and where the store does not answer
+        let begun: boolean | undefined
+        const begin = Effect.retry(store.begin(one.claim), RetryPolicy.patient("20 seconds")).pipe(
+          Effect.tap((holds) =>
+            Effect.sync(() => {
+              begun = holds
+            })
+          ),
+          Effect.catch((error) => Effect.as(Effect.logWarning(error.message), false))
         )
-        if (Exit.isFailure(begun)) return yield* release(one)
-        if (!begun.value) return
-        const exit = yield* Effect.exit(restore(Effect.raceFirst(work(schedule, one, start), stopped)))
+        const running = asks
+          ? Effect.provideService(work(schedule, one, start), RunGate, begin)
+          : Effect.flatMap(begin, (holds) => holds ? work(schedule, one, start) : Effect.fail(new Stopped("not begun")))
+        const exit = yield* Effect.exit(restore(Effect.raceFirst(running, stopped)))
+        if (begun === false) return
+        const [outcome, detail] = endOf(exit)
+        if (begun === undefined && (outcome === "interrupted" || outcome === "skipped")) return yield* release(one)
         if (Exit.isSuccess(exit)) yield* succeeded(schedule.name)
-        yield* finish(one, ...endOf(exit))
+        yield* finish(one, outcome, detail)
       })
     ).pipe(
       // the loop that starts it is not traced, the work is
@@ -131,7 +150,7 @@ export const make = (
       Effect.catch((error) => Effect.logWarning(error.message))
     )
 
-  const run = <R>(schedule: Schedule, claims: ReadonlyArray<Claim>, start: Start<R>) =>
+  const run = <R>(schedule: Schedule, claims: ReadonlyArray<Claim>, start: Start<R>, asks: boolean) =>
     Effect.gen(function*() {
       const renewedAt = yield* Clock.monotonicTimeNanos
       const mine = claims.map((claim): Held => ({ claim, stop: Deferred.makeUnsafe<string>(), renewedAt }))
@@ -139,7 +158,7 @@ export const make = (
       yield* wake
       yield* Effect.forEach(
         mine,
-        (one) => Effect.ensuring(runOne(schedule, one, start), Effect.sync(() => held.delete(keyOf(one.claim)))),
+        (one) => Effect.ensuring(runOne(schedule, one, start, asks), Effect.sync(() => held.delete(keyOf(one.claim)))),
         { concurrency: "unbounded", discard: true }
       ).pipe(
         // an interruption that came before their turn

@@ -16,7 +16,7 @@ const history = () => {
     for (let n = 0; n < perSchedule; n++) {
       const tick = instant(n)
       lines.push({ op: "begin", node: "node-0.1", schedule, tick }, { op: "end", node: "node-0.1", schedule, tick })
-      rows.push({ schedule, tick, outcome: "completed", detail: null })
+      rows.push({ schedule, tick, outcome: "completed", detail: null, begun: true, pids: [7] })
     }
   }
   return { lines, rows }
@@ -28,14 +28,19 @@ const judge = (
 ) => {
   const planted = history()
   change(planted)
-  const verdict = check({ ...planted, first, perSchedule, killed: new Set(killed) })
+  const verdict = check({
+    ...planted,
+    first,
+    perSchedule,
+    killed: { names: new Set(killed), pids: new Set(killed.length === 0 ? [] : [7]) }
+  })
   return {
     lost: verdict.lost.length,
     double: verdict.double.length,
     stray: verdict.stray.length,
     misrecorded: verdict.misrecorded.length,
     cut: verdict.cut,
-    cutUnexplained: verdict.cutUnexplained
+    cutUnexplained: verdict.cutUnexplained.length
   }
 }
 
@@ -76,18 +81,42 @@ describe("the checker of the suite schedule", () => {
   it("finds a row that is open, and one that calls work done which was cut", () => {
     assert.deepStrictEqual(
       judge(({ lines, rows }) => {
-        rows.splice(0, 1, { schedule: "prove.a", tick: instant(0), outcome: null, detail: null })
+        rows.splice(0, 1, {
+          schedule: "prove.a",
+          tick: instant(0),
+          outcome: null,
+          detail: null,
+          begun: true,
+          pids: [7]
+        })
         lines.splice(3, 1)
       }),
       { ...well, misrecorded: 2, cut: 1, cutUnexplained: 1 }
     )
   })
 
+  it("tells a tick that was begun and cut before its first step from one that never began", () => {
+    const unwritten = (begun: boolean) => ({ lines, rows }: ReturnType<typeof history>) => {
+      lines.splice(0, 2)
+      rows.splice(0, 1, { schedule: "prove.a", tick: instant(0), outcome: "abandoned", detail: null, begun, pids: [7] })
+    }
+    assert.deepStrictEqual(judge(unwritten(true), ["node-0.1"]), { ...well, cut: 1 })
+    assert.deepStrictEqual(judge(unwritten(true)), { ...well, cut: 1, cutUnexplained: 1 })
+    assert.deepStrictEqual(judge(unwritten(false), ["node-0.1"]), { ...well, lost: 1 })
+  })
+
   it("excuses a run that was cut because its process was killed", () => {
     assert.deepStrictEqual(
       judge(({ lines, rows }) => {
         lines.splice(1, 1)
-        rows.splice(0, 1, { schedule: "prove.a", tick: instant(0), outcome: "abandoned", detail: null })
+        rows.splice(0, 1, {
+          schedule: "prove.a",
+          tick: instant(0),
+          outcome: "abandoned",
+          detail: null,
+          begun: true,
+          pids: [7]
+        })
       }, ["node-0.1"]),
       { ...well, cut: 1 }
     )

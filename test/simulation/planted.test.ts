@@ -32,7 +32,7 @@ const bugs: ReadonlyArray<readonly [bug: string, property: Property, seeds: numb
   ["pool: looks for a free slot, then takes it", poolHolds(TaskPools.looksThenTakesASlot), 300],
   ["pool: looks whether it is open, then takes in", poolHolds(TaskPools.looksThenTakesIn), 1000],
   ["schedule: ticks without a unique key", ticksHold(ScheduleStores.ticksWithoutUnique), 6],
-  ["schedule: the place moves before the ticks are written", ticksHold(ScheduleStores.placeBeforeTicks), 6],
+  ["schedule: the place moves before the ticks are written", ticksHold(ScheduleStores.placeBeforeTicks), 12],
   ["schedule: work begins whose claim was lost", ticksHold(ScheduleStores.beginsUnfenced, pauses), 12],
   ["schedule: leases are never renewed", overlapHolds(ScheduleStores.neverRenews), 6]
 ]

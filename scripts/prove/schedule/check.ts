@@ -11,10 +11,10 @@ export interface Verdict {
   readonly ticks: number
   /** Runs that began and ended, as the nodes wrote. */
   readonly done: number
-  /** Runs that began and did not end: their process was killed, or the run was interrupted. */
+  /** Runs that began and did not end: their process was killed, some between the record of the begin and the first step. */
   readonly cut: number
   /** Cut runs whose process nobody killed. */
-  readonly cutUnexplained: number
+  readonly cutUnexplained: ReadonlyArray<string>
   /** Instants without any run, and what their rows say. */
   readonly lost: ReadonlyArray<string>
   /** Instants with more than one run. */
@@ -32,36 +32,39 @@ export const check = (input: {
   /** Instant of the first tick of each schedule, as the database had it before any fault. */
   readonly first: ReadonlyMap<string, string>
   readonly perSchedule: number
-  /** Processes that were killed. */
-  readonly killed: ReadonlySet<string>
+  /** Processes that were killed, by name and by id. */
+  readonly killed: { readonly names: ReadonlySet<string>; readonly pids: ReadonlySet<number> }
 }): Verdict => {
   const begun = grouped(input.lines.filter(({ op }) => op === "begin"))
   const ended = grouped(input.lines.filter(({ op }) => op === "end"))
   const rows = grouped(input.rows)
   const due = names.flatMap((schedule) => grid(schedule, input.first.get(schedule), input.perSchedule))
   const wanted = new Set(due)
-  const cut = due.filter((key) => begun.has(key) && !ended.has(key))
+  const row = (key: string) => rows.get(key)?.[0]
+  const hasBegun = (key: string) => begun.has(key) || row(key)?.begun === true
+  const cut = due.filter((key) => hasBegun(key) && !ended.has(key))
+  const isExplained = (key: string) =>
+    (begun.get(key) ?? []).some(({ node }) => input.killed.names.has(node)) ||
+    (row(key)?.pids ?? []).some((pid) => input.killed.pids.has(pid))
   const starts = new Map(Array.from(input.first, ([name, tick]) => [name, Date.parse(tick)]))
   return {
     ticks: due.length,
     done: due.filter((key) => ended.has(key)).length,
     cut: cut.length,
-    cutUnexplained: cut.filter((key) => !(begun.get(key) ?? []).some(({ node }) => input.killed.has(node))).length,
-    lost: due.filter((key) => !begun.has(key)).map((key) => {
-      const row = rows.get(key)?.[0]
-      return `${key} (${
-        row === undefined ? "no row" : `${row.outcome ?? "open"}${row.detail === null ? "" : `: ${row.detail}`}`
-      })`
-    }),
+    cutUnexplained: cut.filter((key) => !isExplained(key)),
+    lost: due.filter((key) => !hasBegun(key)).map((key) => `${key} (${said(row(key))})`),
     double: Array.from(begun).filter(([, lines]) => lines.length > 1).map(([key]) => key),
     stray: Array.from(begun.values()).flat()
       .filter((line) => !wanted.has(keyOf(line)) && !isLater(line, starts, input.perSchedule)).map(keyOf),
     misrecorded: due.filter((key) => {
-      const outcome = rows.get(key)?.[0]?.outcome ?? null
+      const outcome = row(key)?.outcome ?? null
       return outcome === null || (outcome === "completed" && !ended.has(key))
     })
   }
 }
+
+const said = (row: Row | undefined) =>
+  row === undefined ? "no row" : `${row.outcome ?? "open"}${row.detail === null ? "" : `: ${row.detail}`}`
 
 const keyOf = ({ schedule, tick }: { readonly schedule: string; readonly tick: string }) => `${schedule} ${tick}`
 

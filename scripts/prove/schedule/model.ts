@@ -28,4 +28,8 @@ export interface Row {
   /** `null` while its work has not ended. */
   readonly outcome: string | null
   readonly detail: string | null
+  /** Whether it was written down that its work begins: the last thing before the first step of the work. */
+  readonly begun: boolean
+  /** Processes that have a run of it in the log. */
+  readonly pids: ReadonlyArray<number>
 }

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { appendFileSync } from "node:fs"
+import * as Attempt from "ostinato/core/Attempt"
 import * as Dispatch from "ostinato/core/Dispatch"
 import * as Supervisor from "ostinato/core/Supervisor"
 import * as Task from "ostinato/core/Task"
@@ -32,25 +33,27 @@ const Main = Layer.unwrap(Effect.gen(function*() {
   const ledger = yield* Config.String("PROVE_LEDGER")
   const write = (line: Line) => Effect.sync(() => appendFileSync(ledger, `${encode(line)}\n`))
 
-  const Work = Task.make("prove.work", { payload: { schedule: Schema.String, tick: Schema.DateTimeUtc } })
-  const WorkLive = Work.toLayer(({ schedule, tick }) => {
-    const said = { node, schedule, tick: DateTime.formatIso(tick) }
-    return Effect.andThen(
-      write({ ...said, op: "begin" }),
-      Effect.andThen(Effect.sleep("25 millis"), write({ ...said, op: "end" }))
-    )
-  })
+  const Work = Task.make("prove.work")
+  const WorkLive = Work.toLayer(() =>
+    Effect.flatMap(Attempt.Attempt, ({ trigger }) => {
+      if (trigger.kind !== "schedule") return Effect.die(new Error(`started by ${trigger.kind}`))
+      const said = { node, schedule: trigger.schedule, tick: DateTime.formatIso(trigger.tick) }
+      return Effect.andThen(
+        write({ ...said, op: "begin" }),
+        Effect.andThen(Effect.sleep("25 millis"), write({ ...said, op: "end" }))
+      )
+    })
+  )
 
   const schedules = names.map((name) =>
     PeriodicTask.make(name, {
       timetable: Timetable.every(everyMs, { anchor: "fixed" }),
       task: Work,
-      payload: { schedule: name, tick: DateTime.makeUnsafe(0) },
+      payload: {},
       // a killed run holds its tick for the lease: the others go on meanwhile
       overlap: { allow: 1000 },
       missed: { all: 1000 },
-      dispatch: (task, payload, trigger) =>
-        Dispatch.here(task, trigger.kind === "schedule" ? { ...payload, tick: trigger.tick } : payload, trigger)
+      dispatch: Dispatch.here
     })
   )
 

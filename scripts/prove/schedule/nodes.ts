@@ -16,8 +16,8 @@ export interface Nodes {
   readonly kill: (node: number, downMs: number) => Promise<void>
   /** Stops one for a while, as a machine that sleeps would. */
   readonly pause: (node: number, forMs: number) => Promise<void>
-  /** Names of the processes that were killed. */
-  readonly killed: ReadonlySet<string>
+  /** The processes that were killed. */
+  readonly killed: { readonly names: ReadonlySet<string>; readonly pids: ReadonlySet<number> }
   /** How those ended that nobody had told to. */
   readonly selfEnded: ReadonlyArray<End>
   /** Tells all to stop, and ends those that have not within 15 s; gives how each ended. */
@@ -37,7 +37,7 @@ interface Slot {
 
 /** Starts `count` nodes that write their files into `folder`. */
 export const startNodes = (count: number, folder: string, url: string): Nodes => {
-  const killed = new Set<string>()
+  const killed = { names: new Set<string>(), pids: new Set<number>() }
   const selfEnded: Array<End> = []
   let isStopping = false
 
@@ -92,7 +92,8 @@ export const startNodes = (count: number, folder: string, url: string): Nodes =>
       const slot = at(node)
       if (!lives(slot)) return
       slot.expected = true
-      killed.add(slot.name)
+      killed.names.add(slot.name)
+      if (slot.child.pid !== undefined) killed.pids.add(slot.child.pid)
       const gone = ended(slot)
       slot.child.kill("SIGKILL")
       await gone

@@ -17,7 +17,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { startServer } from "../../postgres.ts"
 import { check, type Verdict } from "./check.ts"
 import { Line, names, type Row } from "./model.ts"
-import { type End, startNodes } from "./nodes.ts"
+import { type End, type Nodes, startNodes } from "./nodes.ts"
 import { type Fault, faults } from "./plan.ts"
 
 /** What one seed gave. */
@@ -99,7 +99,7 @@ export const prove = async (options: {
     const stopped = await nodes.stop()
     const verdict = check({ lines, rows, first, perSchedule, killed: nodes.killed })
     const ok = verdict.lost.length + verdict.double.length + verdict.stray.length + verdict.misrecorded.length +
-            verdict.cutUnexplained === 0 && stopped.every((end) => graceful.has(end))
+            verdict.cutUnexplained.length === 0 && stopped.every((end) => graceful.has(end))
     kept = !ok
     return {
       seed: options.seed,
@@ -152,11 +152,16 @@ const settled = async (
   folder: string,
   first: ReadonlyMap<string, string>,
   perSchedule: number,
-  killed: ReadonlySet<string>
+  killed: Nodes["killed"]
 ) => {
   for (let waited = 0;; waited += 1) {
-    const rows = (await ask<{ schedule: string; tick: Date; outcome: string | null; detail: string | null }>((sql) =>
-      sql`SELECT schedule, tick, outcome, detail FROM ostinato.tick`
+    const rows = (await ask<Omit<Row, "tick"> & { readonly tick: Date }>((sql) =>
+      sql`
+        SELECT t.schedule, t.tick, t.outcome, t.detail, t.begun_at IS NOT NULL AS begun,
+          coalesce(array_agg(r.pid) FILTER (WHERE r.pid IS NOT NULL), '{}') AS pids
+        FROM ostinato.tick t LEFT JOIN ostinato.run r ON r.trigger->>'schedule' = t.schedule
+          AND (r.trigger->>'tick')::timestamptz = t.tick
+        GROUP BY t.schedule, t.tick`
     )).map((row): Row => ({ ...row, tick: row.tick.toISOString() }))
     const lines = written(folder)
     const { lost, misrecorded } = check({ lines, rows, first, perSchedule, killed })

@@ -2,6 +2,7 @@
  * A schedule that this process can run: from its code, or stored and of a task that it knows.
  */
 import * as Effect from "effect/Effect"
+import * as RunGate from "../../core/RunGate.ts"
 import type { Mode, PeriodicTask, Schedulable } from "../PeriodicTask.ts"
 import type { Definition, Schedule } from "../ScheduleStore.ts"
 import type { Start } from "../TickRunner.ts"
@@ -14,6 +15,8 @@ export interface Entry<out R> {
   readonly timetable: Timetable.Timetable | undefined
   readonly runOnStart: boolean
   readonly mode: (schedule: Schedule) => Mode
+  /** Whether its dispatch asks the gate of a run. */
+  readonly asks: (schedule: Schedule) => boolean
   readonly start: Start<R>
 }
 
@@ -31,6 +34,7 @@ export const ofCode = <R>(periodic: PeriodicTask<R>): Entry<R> => ({
   timetable: periodic.timetable,
   runOnStart: periodic.runOnStart,
   mode: () => periodic.mode,
+  asks: () => RunGate.asks(periodic.dispatch),
   start: (trigger) => periodic.dispatch(trigger)
 })
 
@@ -40,6 +44,7 @@ export const ofStored = <R>(name: string, tasks: ReadonlyMap<string, Schedulable
   timetable: undefined,
   runOnStart: false,
   mode: ({ task }) => tasks.get(task)?.mode ?? "run",
+  asks: ({ task }) => RunGate.asks(tasks.get(task)?.dispatch ?? {}),
   start: (trigger, { payload, task }: Schedule) => {
     const known = tasks.get(task)
     return known === undefined

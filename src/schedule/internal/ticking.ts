@@ -103,7 +103,7 @@ const decideAndRun = <R>(
       yield* runner.stop(keys(plan.stop), replaced)
       yield* runner.stop(keys(plan.abandon), "it did not stop in time")
       yield* told(exit.value)
-      yield* restore(runner.run(schedule, started, entry.start))
+      yield* restore(runner.run(schedule, started, entry.start, entry.asks(schedule)))
     })
   )
 

@@ -145,7 +145,7 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
     begin: (claim) =>
       Effect.sync(() => {
         const tick = held(claim)
-        if (tick === undefined || tick.isBegun) return false
+        if (tick === undefined) return false
         tick.isBegun = true
         touch(claim)
         return true

@@ -123,14 +123,14 @@ export const layer = (options?: {
         return true
       })
 
-      const changeHeld = (operation: string, claim: Claim, change: string, also = "true") =>
+      const changeHeld = (operation: string, claim: Claim, change: string) =>
         attempt(
           operation,
           Effect.map(
             sql`
               UPDATE ${s}.tick SET ${sql.literal(change)}
               WHERE schedule = ${claim.schedule} AND tick = ${DateTime.toDateUtc(claim.tick)} AND epoch = ${claim.epoch}
-                AND finished_at IS NULL AND lease_until IS NOT NULL AND ${sql.literal(also)}
+                AND finished_at IS NULL AND lease_until IS NOT NULL
               RETURNING 1`,
             (rows) => rows.length > 0
           )
@@ -178,7 +178,7 @@ export const layer = (options?: {
               }
             }))
           ),
-        begin: (claim) => changeHeld("begin tick", claim, "begun_at = now()", "begun_at IS NULL"),
+        begin: (claim) => changeHeld("begin tick", claim, "begun_at = coalesce(begun_at, now())"),
         release: (claim) =>
           Effect.asVoid(changeHeld("release tick", claim, "lease_until = NULL, begun_at = NULL, stop_at = NULL")),
         renew: (claims) =>

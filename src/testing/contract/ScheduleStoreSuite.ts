@@ -201,7 +201,7 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
     )
 
     fact(
-      "S0.54 begins a tick once, and gives back one that has not begun",
+      "S0.54 begins a tick for its newest claim alone, and gives back one that has not begun",
       Effect.gen(function*() {
         const store = yield* ScheduleStore
         const { name, nextTick } = yield* register()
@@ -217,7 +217,8 @@ export const scheduleStoreSuite = (driver: string, layer: Layer.Layer<ScheduleSt
         yield* store.finish(claim, "failed", null)
         yield* store.release(claim)
         assert.isTrue(yield* store.begin(again))
-        assert.isFalse(yield* store.begin(again))
+        // the answer may have been lost
+        assert.isTrue(yield* store.begin(again))
         assert.deepStrictEqual((yield* unfinished(name)).map(({ state }) => state), ["running"])
         yield* store.finish(again, "completed", null)
         assert.deepStrictEqual(yield* outcomes(name), ["completed"])

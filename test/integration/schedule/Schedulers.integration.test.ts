@@ -100,7 +100,8 @@ layer(
       yield* keeper.stop
       const seen = [...(yield* keeper.store.ticks("each.once", 1000))].reverse()
       for (const run of yield* runsOf(keeper.log)) {
-        if (run.trigger.kind === "schedule" && run.trigger.schedule === "each.once") {
+        // one that was stopped before its first attempt let the tick go, and another node began it
+        if (run.trigger.kind === "schedule" && run.trigger.schedule === "each.once" && run.attempts > 0) {
           ticks.push(DateTime.formatIso(run.trigger.tick))
         }
       }

@@ -44,8 +44,7 @@ export const now = (sql: Sql) =>
   )
 
 /** Holds the row of a schedule for the rest of the transaction. */
-const lock = (sql: Sql, s: Identifier, name: string) =>
-  sql`SELECT 1 FROM ${s}.schedule WHERE name = ${name} FOR UPDATE`
+const lock = (sql: Sql, s: Identifier, name: string) => sql`SELECT 1 FROM ${s}.schedule WHERE name = ${name} FOR UPDATE`
 
 /** What a decision sees. Ticks whose process is gone are given up or wait again before that. */
 export const situation = Effect.fnUntraced(function*(sql: Sql, s: Identifier, name: string) {
