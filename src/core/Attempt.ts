@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { TaskSkipped } from "./TaskError.ts"
-import type { RunId } from "./TaskRun.ts"
+import type { RunId, Trigger } from "./TaskRun.ts"
 
 /**
  * How the items of a run fared, for work on many things of which some may fail: repositories, files, accounts.
@@ -32,6 +32,8 @@ export type Items = typeof Items.Type
  */
 export class Attempt extends Context.Service<Attempt, {
   readonly runId: RunId
+  /** What started the run, e.g. the tick of a schedule. */
+  readonly trigger: Trigger
   /** Name of the task, in a composed task that of the member. */
   readonly task: string
   /** 1-based. */

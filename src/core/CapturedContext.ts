@@ -11,7 +11,9 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { Journal } from "./internal/journal.ts"
 import { MemberPath } from "./internal/path.ts"
+import { CurrentTrigger } from "./internal/trigger.ts"
 import { RunContext } from "./RunContext.ts"
+import { RunGate } from "./RunGate.ts"
 
 /**
  * Captures what is there now.
@@ -26,7 +28,9 @@ export const make = <R>(): Effect.Effect<Context.Context<R>, never, R> =>
     const own = Context.omit(
       Journal,
       MemberPath,
+      CurrentTrigger,
       RunContext,
+      RunGate,
       Scope.Scope,
       Tracer.ParentSpan,
       References.CurrentLogAnnotations,

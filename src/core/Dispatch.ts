@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { accept } from "./internal/execute.ts"
 import * as pooled from "./internal/pool/dispatch.ts"
 import type { PoolClosed, PoolFull } from "./PoolError.ts"
+import * as RunGate from "./RunGate.ts"
 import type { RunLog, RunLogUnavailable } from "./RunLog.ts"
 import type { Any, Handler, Storable, Task } from "./Task.ts"
 import { type TaskError, TaskInterrupted } from "./TaskError.ts"
@@ -56,20 +57,22 @@ export interface Dispatch<T extends Any, out E, out R> {
  * await Effect.runPromise(Effect.provide(program, Live)) // => 42
  * ```
  */
-export const here = <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
-  task: Task<Name, P, S, E, R>,
-  payload: P["Type"],
-  trigger: Trigger
-): Effect.Effect<RunRef<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const { giveUp, id, run } = yield* restore(
-        accept(task, payload, trigger, { executor: "here", status: "running" })
-      )
-      const interrupted = new TaskInterrupted({ task: task.name, reason: null })
-      return { id, await: yield* Effect.onInterrupt(restore(run), () => giveUp(interrupted)) }
-    })
-  )
+export const here = RunGate.asking(
+  <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
+    task: Task<Name, P, S, E, R>,
+    payload: P["Type"],
+    trigger: Trigger
+  ): Effect.Effect<RunRef<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const { giveUp, id, run } = yield* restore(
+          accept(task, payload, trigger, { executor: "here", status: "running" })
+        )
+        const interrupted = new TaskInterrupted({ task: task.name, reason: null })
+        return { id, await: yield* Effect.onInterrupt(restore(run), () => giveUp(interrupted)) }
+      })
+    )
+)
 
 /**
  * A run in a pool: it can also be asked where it is, and to stop.
@@ -110,20 +113,20 @@ export const pool = <PR = never>(pool: TaskPool<PR>, options?: {
   /** Defaults to `normal`. */
   readonly priority?: PoolPriority | undefined
 }) =>
-<
-  Name extends string,
-  P extends Storable,
-  S extends Storable,
-  E extends Storable,
-  // a handler of whatever name: names are invariant, so no other type covers them all
-  // oxlint-disable-next-line typescript/no-explicit-any -- as said
-  R extends PR | Handler<any>
->(
-  task: Task<Name, P, S, E, R>,
-  payload: P["Type"],
-  trigger: Trigger
-): Effect.Effect<
-  PoolRun<S["Type"], E["Type"] | TaskError>,
-  PoolFull | PoolClosed | RunLogUnavailable,
-  RunLog | Exclude<R, PR>
-> => pooled.dispatch(pool, options?.priority ?? "normal", task, payload, trigger)
+  RunGate.asking(<
+    Name extends string,
+    P extends Storable,
+    S extends Storable,
+    E extends Storable,
+    // a handler of whatever name: names are invariant, so no other type covers them all
+    // oxlint-disable-next-line typescript/no-explicit-any -- as said
+    R extends PR | Handler<any>
+  >(
+    task: Task<Name, P, S, E, R>,
+    payload: P["Type"],
+    trigger: Trigger
+  ): Effect.Effect<
+    PoolRun<S["Type"], E["Type"] | TaskError>,
+    PoolFull | PoolClosed | RunLogUnavailable,
+    RunLog | Exclude<R, PR>
+  > => pooled.dispatch(pool, options?.priority ?? "normal", task, payload, trigger))

@@ -15,6 +15,7 @@ import * as Tracer from "effect/Tracer"
 import { Interceptors } from "./Interceptor.ts"
 import { Journal, logged } from "./internal/journal.ts"
 import { MemberPath } from "./internal/path.ts"
+import { CurrentTrigger } from "./internal/trigger.ts"
 import { RunContext } from "./RunContext.ts"
 import { StageJournal } from "./StageJournal.ts"
 import { fromCause, TaskTimeout } from "./TaskError.ts"
@@ -102,6 +103,7 @@ const carry = <R>(from: Context.Context<never>, to: Context.Context<R>): Context
   const span = Context.getOrUndefined(from, Tracer.ParentSpan)
   const run = Context.make(Journal, Context.get(from, Journal)).pipe(
     Context.add(MemberPath, Context.get(from, MemberPath)),
+    Context.add(CurrentTrigger, Context.get(from, CurrentTrigger)),
     Context.add(StageJournal, Context.get(from, StageJournal)),
     Context.add(Interceptors, Context.get(from, Interceptors)),
     Context.add(RunContext, Context.get(from, RunContext)),

@@ -10,7 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import { CurrentNode } from "./SimulatedNode.ts"
+import * as Scheduler from "effect/Scheduler"
+import { CurrentNode, type SimulatedNode } from "./SimulatedNode.ts"
 import { Simulation } from "./Simulation.ts"
 
 /**
@@ -33,6 +34,10 @@ export interface Rates {
   readonly interruption?: number | undefined
   /** The simulated node that calls crashes, at some moment of the call. */
   readonly crash?: number | undefined
+  /** The simulated node that calls is held up, at some moment of the call. */
+  readonly pause?: number | undefined
+  /** The longest pause. Defaults to `1 minute`. */
+  readonly longest?: Duration.Input | undefined
 }
 
 /**
@@ -59,6 +64,7 @@ export class Faults extends Context.Service<Faults, {
 export const layer = (rates: Rates): Layer.Layer<Faults> =>
   Layer.sync(Faults, () => {
     const slowest = Duration.toMillis(Duration.fromInputUnsafe(rates.slowest ?? "1 second"))
+    const longest = Duration.toMillis(Duration.fromInputUnsafe(rates.longest ?? "1 minute"))
     let isCalm = false
     let count = 0
     const happens = (rate: number | undefined, what: string) =>
@@ -81,7 +87,8 @@ export const layer = (rates: Rates): Layer.Layer<Faults> =>
           if (yield* happens(rates.delay, `${operation} takes long`)) {
             yield* Effect.sleep(yield* Random.nextIntBetween(1, Math.max(1, slowest)))
           }
-          if (yield* happens(rates.crash, `${operation} meets a crash`)) yield* crashSoon
+          if (yield* happens(rates.crash, `${operation} meets a crash`)) yield* soon((node) => node.crash)
+          if (yield* happens(rates.pause, `${operation} meets a pause`)) yield* soon(heldUp(longest))
           if (yield* happens(rates.interruption, `${operation} is interrupted`)) yield* interruptSelf
           if (yield* happens(rates.defect, `${operation} dies`)) {
             return yield* Effect.die(new Error(`simulated defect at ${operation}`))
@@ -163,11 +170,23 @@ const interruptSelf = Effect.andThen(
   Effect.yieldNow
 )
 
-const crashSoon = Effect.gen(function*() {
+/** Does something to the node of the caller some turns from now, from outside of that node. */
+const soon = Effect.fnUntraced(function*(what: (node: SimulatedNode) => Effect.Effect<void>) {
   const node = yield* CurrentNode
+  const simulation = yield* Effect.serviceOption(Simulation)
   const turns = yield* Random.nextIntBetween(0, 12)
-  if (node === null) return
-  yield* Effect.forkDetach(Effect.andThen(Effect.repeat(Effect.yieldNow, { times: turns }), node.crash))
+  if (node === null || Option.isNone(simulation)) return
+  yield* Effect.andThen(Effect.repeat(Effect.yieldNow, { times: turns }), what(node)).pipe(
+    Effect.forkDetach,
+    Effect.provideService(Scheduler.Scheduler, simulation.value.scheduler)
+  )
 })
+
+const heldUp = (longest: number) => (node: SimulatedNode) =>
+  Effect.gen(function*() {
+    yield* node.pause
+    yield* Effect.sleep(yield* Random.nextIntBetween(1, Math.max(1, longest)))
+    yield* node.resume
+  })
 
 const nameOf = (key: string) => key.split("/").at(-1) ?? key

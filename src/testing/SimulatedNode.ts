@@ -156,6 +156,26 @@ export const crashing = (nodes: ReadonlyArray<SimulatedNode>, options: {
     if (node !== undefined) yield* node.crash
   }).pipe(Effect.forever)
 
+/**
+ * Holds up one of the nodes by chance, again and again. Never ends.
+ *
+ * @category combinators
+ */
+export const pausing = (nodes: ReadonlyArray<SimulatedNode>, options: {
+  /** The longest time between two pauses. */
+  readonly every: Duration.Input
+  /** The longest pause. */
+  readonly longest: Duration.Input
+}): Effect.Effect<never> =>
+  Effect.gen(function*() {
+    yield* Effect.sleep(yield* upTo(options.every))
+    const node = nodes[yield* Random.nextIntBetween(0, nodes.length - 1)]
+    if (node === undefined) return
+    yield* node.pause
+    yield* Effect.sleep(yield* upTo(options.longest))
+    yield* node.resume
+  }).pipe(Effect.forever)
+
 const upTo = (longest: Duration.Input) =>
   Random.nextIntBetween(1, Math.max(1, Duration.toMillis(Duration.fromInputUnsafe(longest))))
 

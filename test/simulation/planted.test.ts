@@ -16,6 +16,8 @@ import { supervisorHolds } from "./supervisor.ts"
 import { poolHolds } from "./taskPool.ts"
 import { overlapHolds, ticksHold } from "./taskScheduler.ts"
 
+const pauses = { delay: 0.3, pause: 0.15, longest: "3 hours" } as const
+
 const bugs: ReadonlyArray<readonly [bug: string, property: Property, seeds: number]> = [
   ["drain: looks whether it is open, then writes down what it started", drainHolds(Drains.looksThenWrites), 2000],
   ["drain: waits for what it interrupts, in turn", drainHolds(Drains.waitsInTurn), 100],
@@ -31,6 +33,7 @@ const bugs: ReadonlyArray<readonly [bug: string, property: Property, seeds: numb
   ["pool: looks whether it is open, then takes in", poolHolds(TaskPools.looksThenTakesIn), 1000],
   ["schedule: ticks without a unique key", ticksHold(ScheduleStores.ticksWithoutUnique), 6],
   ["schedule: the place moves before the ticks are written", ticksHold(ScheduleStores.placeBeforeTicks), 6],
+  ["schedule: work begins whose claim was lost", ticksHold(ScheduleStores.beginsUnfenced, pauses), 12],
   ["schedule: leases are never renewed", overlapHolds(ScheduleStores.neverRenews), 6]
 ]
 

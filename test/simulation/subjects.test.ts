@@ -22,7 +22,7 @@ describe("simulation", () => {
   simulated(
     "D.6 D.2 a loop runs again after every end, never twice at once, and ends with its scope",
     supervisorHolds(Supervisor.layer),
-    300
+    500
   )
   simulated(
     "D.6 S0.28 a stage starts once, after its parents, within the bound, in whatever order stages end",
@@ -38,6 +38,11 @@ describe("simulation", () => {
     "D.6 G11 every tick makes at most one run and none is lost, whatever crashes and whatever a store answers",
     ticksHold(),
     20
+  )
+  simulated(
+    "D.6 G6 a tick makes at most one run where nodes are held up for longer than a lease",
+    ticksHold(undefined, { delay: 0.3, pause: 0.15, longest: "3 hours" }),
+    15
   )
   simulated(
     "D.6 S0.6 no two runs of a schedule are at work at once on two nodes, however long they take",

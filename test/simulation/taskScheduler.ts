@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import { Attempt, Dispatch, Task } from "ostinato"
 import { PeriodicTask, type ScheduleStore, TaskScheduler, Timetable } from "ostinato/schedule"
-import { Simulation, TestTasks } from "ostinato/testing"
+import { type Faults, Simulation, TestTasks } from "ostinato/testing"
 
 const hour = 3_600_000
 const minute = 60_000
@@ -23,7 +23,10 @@ const often = (every: Duration.Input, missed?: PeriodicTask.Missed) =>
   })
 
 /** Every tick is run at most once, and none is lost, whatever crashes and whatever a store answers. */
-export const ticksHold = (schedules?: Layer.Layer<ScheduleStore.ScheduleStore>) =>
+export const ticksHold = (
+  schedules?: Layer.Layer<ScheduleStore.ScheduleStore>,
+  faults: Faults.Rates = { unavailable: 0.05, unknown: 0.05, delay: 0.3, crash: 0.03, pause: 0.03, longest: "3 hours" }
+) =>
   Effect.gen(function*() {
     const executed: Array<string> = []
     const handler = Work.toLayer(() =>
@@ -33,11 +36,11 @@ export const ticksHold = (schedules?: Layer.Layer<ScheduleStore.ScheduleStore>) 
       })
     )
     const nodes = yield* TestTasks.nodes(
-      TaskScheduler.layer([often("1 hour", { all: 100 })], { poll: "1 hour" }).pipe(Layer.provide(handler)),
+      TaskScheduler.layer([often("1 hour", { all: 100 })], { poll: "20 minutes" }).pipe(Layer.provide(handler)),
       {
         nodes: 3,
         crashes: { every: "5 hours", down: "2 hours" },
-        faults: { unavailable: 0.05, unknown: 0.05, delay: 0.3, crash: 0.03 },
+        faults,
         schedules
       }
     )

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -59,6 +60,37 @@ describe("Faults", () => {
       assert.deepStrictEqual(interrupted.trace, ["0d 00:00:00.000 fault: Shelf.put is interrupted"])
       const fine = yield* once({})
       assert.deepStrictEqual([fine.exit, fine.count, fine.took, fine.name], [Exit.void, 1, 0, "top"])
+    }))
+
+  it.effect("D.6 a node crashes in a call, or is held up in one and goes on", () =>
+    Effect.gen(function*() {
+      for (let seed = 1; seed <= 20; seed++) {
+        const seen: Array<string> = []
+        const calls = Effect.gen(function*() {
+          yield* Effect.addFinalizer(() => Effect.sync(() => seen.push("closed")))
+          const { at } = yield* Faults.Faults
+          const call = at("call", Effect.sync(() => seen.push("called")), (operation) => new Away({ operation }))
+          yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep("1 hour"), call)))
+        })
+        const program = (rates: Faults.Rates, until: Duration.Input) =>
+          Effect.gen(function*() {
+            const node = yield* SimulatedNode.make("a", () => calls)
+            yield* node.start
+            yield* Effect.sleep(until)
+            const isUp = yield* node.isUp
+            yield* Faults.calm
+            yield* node.resume
+            yield* Effect.sleep("90 minutes")
+            return isUp ? "up" : "down"
+          }).pipe(Effect.provide(Faults.layer(rates)))
+        assert.strictEqual(yield* (yield* Simulation.replay(program({ crash: 1 }, "5 hours"), seed)).exit, "down")
+        assert.isAtMost(seen.length, 1)
+        assert.notInclude(seen, "closed")
+        seen.length = 0
+        const held = { pause: 1, longest: "10 hours" } as const
+        assert.strictEqual(yield* (yield* Simulation.replay(program(held, "61 minutes"), seed)).exit, "up")
+        assert.isAtLeast(seen.length, 1)
+      }
     }))
 })
 

@@ -37,7 +37,7 @@ export interface Results {
 }
 
 // set from measurements: git does most of the work, and a history four times as long costs no memory
-const timeLimit = 2
+const timeLimit = 1.5
 const memoryLimit = 1.25
 
 const of = (all: ReadonlyArray<Repetition>, key: keyof Repetition, commits: number) =>

@@ -10,6 +10,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { Task } from "ostinato"
 import { Figures } from "./Figures.ts"
 import { FiguresUnavailable } from "./FiguresError.ts"
@@ -24,8 +25,17 @@ export const Found = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("refused"), place: Schema.Literal("(not shown)"), detail: Schema.String })
 ])
 
+// what is refused may hold a password, so the record of the run does not hold it
+const Source = Schema.String.pipe(Schema.decodeTo(
+  Schema.String,
+  SchemaTransformation.transform({
+    decode: (text) => text,
+    encode: (text) => Result.isSuccess(RepositorySource.parse(text)) ? text : "(not shown)"
+  })
+))
+
 /** One or several, each a path, a URL, or a directory that holds clones. */
-export const Sources = Schema.Union([Schema.String, Schema.Array(Schema.String)])
+export const Sources = Schema.Union([Source, Schema.Array(Source)])
 
 /** The contract. */
 export const DiscoverRepositories = Task.make("insights.discover", {

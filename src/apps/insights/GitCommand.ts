@@ -122,6 +122,8 @@ const environment = {
   GIT_ATTR_NOSYSTEM: "1",
   GIT_CONFIG_GLOBAL: "/dev/null",
   GIT_CONFIG_NOSYSTEM: "1",
+  // into a pipe git would write each commit by itself: 0.52 s instead of 0.31 s for ten thousand
+  GIT_FLUSH: "0",
   GIT_NO_LAZY_FETCH: "1",
   GIT_OPTIONAL_LOCKS: "0",
   GIT_PAGER: "cat",

@@ -15,7 +15,7 @@ import type { PlatformError } from "effect/PlatformError"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
 import { createHash } from "node:crypto"
 import * as GitCommand from "./GitCommand.ts"
-import { EmptyRepository, type GitError, GitFailed, RemoteUnavailable } from "./GitError.ts"
+import { type GitError, GitFailed, RemoteUnavailable } from "./GitError.ts"
 import type { RemoteSource } from "./RepositorySource.ts"
 
 /** The directory of the mirror of `url` below `directory`: readable, and different for every URL. */
@@ -27,8 +27,8 @@ export const placeOf = ({ host, name, owner, url }: RemoteSource, directory: str
 /**
  * Brings the mirror of `source` up to date, making it when there is none, and gives its path.
  *
- * Fails with `RemoteUnavailable` when the other machine does not give it, `EmptyRepository` when it has no commit,
- * `GitTimeout` after ten minutes, or `GitFailed` when the mirror cannot be written.
+ * Fails with `RemoteUnavailable` when the other machine does not give it or it has no commit, `GitTimeout` after ten
+ * minutes, or `GitFailed` when the mirror cannot be written.
  */
 export const refresh = Effect.fn("GitMirror.refresh")(function*(
   source: RemoteSource,
@@ -122,7 +122,11 @@ const defaultBranch = Effect.fnUntraced(function*(source: RemoteSource, director
   )
   if (exitCode !== 0) return yield* new RemoteUnavailable({ url: source.url, detail: stderr })
   const branch = /^ref: (refs\/heads\/[^\s\0]+)\tHEAD$/m.exec(stdout)?.[1]
-  if (!/^[0-9a-f]{40,64}\tHEAD$/m.test(stdout)) return yield* new EmptyRepository({ path: source.url })
+  // git takes any page for an empty repository
+  if (!/^[0-9a-f]{40,64}\tHEAD$/m.test(stdout)) {
+    const detail = "it offers no commit, so it is empty or there is no git repository"
+    return yield* new RemoteUnavailable({ url: source.url, detail })
+  }
   const head: Head = branch === undefined
     ? { remote: "HEAD", local: "refs/heads/(detached)" }
     : { remote: branch, local: branch }

@@ -12,10 +12,11 @@ import { Attempt } from "../Attempt.ts"
 import { Interceptors } from "../Interceptor.ts"
 import type { Storable, Task } from "../Task.ts"
 import { fromCause, TaskTimeout } from "../TaskError.ts"
-import type { RunId } from "../TaskRun.ts"
+import type { RunId, Trigger } from "../TaskRun.ts"
 import { bounded } from "./bounded.ts"
 import { Journal } from "./journal.ts"
 import { MemberPath } from "./path.ts"
+import { CurrentTrigger } from "./trigger.ts"
 
 export const attempted = <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
   task: Task<Name, P, S, E, R>,
@@ -25,11 +26,12 @@ export const attempted = <Name extends string, P extends Storable, S extends Sto
   Effect.contextWith((context: Context.Context<never>) => {
     const journal = Context.get(context, Journal)
     const interceptors = Context.get(context, Interceptors)
+    const trigger = Context.get(context, CurrentTrigger)
     const place = [...Context.get(context, MemberPath), task.name].join("/")
     let number = 0
     const attempt = Effect.suspend(() => {
       number += 1
-      return once(task, { runId, number, payload, journal, place, interceptors })
+      return once(task, { runId, trigger, number, payload, journal, place, interceptors })
     })
     return task.retry === undefined ? attempt : Effect.retry(attempt, Schedule.passthrough(task.retry))
   })
@@ -42,8 +44,9 @@ export const resolved = <Name extends string, P extends Storable, S extends Stor
 
 const once = <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
   task: Task<Name, P, S, E, R>,
-  { interceptors, journal, number, payload, place, runId }: {
+  { interceptors, journal, number, payload, place, runId, trigger }: {
     readonly runId: RunId
+    readonly trigger: Trigger
     readonly number: number
     readonly payload: P["Type"]
     readonly journal: Journal
@@ -55,6 +58,7 @@ const once = <Name extends string, P extends Storable, S extends Storable, E ext
     Effect.scoped,
     Effect.provideService(Attempt, {
       runId,
+      trigger,
       task: task.name,
       number,
       onItems: (items) => Effect.sync(() => journal.items(place, items))

@@ -16,6 +16,7 @@ import type { Items } from "../Attempt.ts"
 import { Interceptors } from "../Interceptor.ts"
 import * as RetryPolicy from "../RetryPolicy.ts"
 import { RunContext } from "../RunContext.ts"
+import { RunGate } from "../RunGate.ts"
 import { type RunEnd, RunLog, type RunLogUnavailable } from "../RunLog.ts"
 import type { Storable, Task } from "../Task.ts"
 import {
@@ -32,6 +33,7 @@ import { type Cancellation, NextRunId, type RunId, type Trigger } from "../TaskR
 import { attempted, resolved } from "./attempt.ts"
 import { bounded } from "./bounded.ts"
 import { Journal, logged, make as makeJournal } from "./journal.ts"
+import { CurrentTrigger } from "./trigger.ts"
 
 /** A run that the log knows. It is to be run, or given up. */
 export interface Accepted<A, E> {
@@ -74,6 +76,7 @@ const accepting = Effect.fnUntraced(function*<
   const log = yield* RunLog
   const origin = yield* RunContext
   const interceptors = yield* Interceptors
+  const gate = yield* RunGate
   const ready = yield* resolved(task)
   const requestedAt = yield* Clock.monotonicTimeNanos
   const span = yield* Effect.makeSpan(`run ${task.name}`, {
@@ -141,7 +144,10 @@ const accepting = Effect.fnUntraced(function*<
       Effect.annotateLogs({ run_id: id, task: task.name, ...said(origin) }),
       Effect.withParentSpan(span),
       Effect.provideService(Interceptors, interceptors),
-      Effect.provideService(RunContext, origin)
+      Effect.provideService(RunContext, origin),
+      Effect.provideService(CurrentTrigger, trigger),
+      // for this run alone, not for those that it starts
+      Effect.provideService(RunGate, Effect.succeed(true))
     )
 
   return {
@@ -156,6 +162,12 @@ const accepting = Effect.fnUntraced(function*<
       ),
     run: inContext(Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
+        if (!(yield* restore(gate))) {
+          const now = yield* Clock.monotonicTimeNanos
+          const refused = Exit.fail(new TaskSkipped({ task: task.name, reason: "its turn went to another process" }))
+          yield* close(refused, { startedAt: now, endedAt: now })
+          return refused
+        }
         isBegun = true
         if (where.status === "waiting") yield* begun(log, id)
         const startedAt = yield* Clock.monotonicTimeNanos

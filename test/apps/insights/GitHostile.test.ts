@@ -201,7 +201,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("Git in a hostile repos
         assert.strictEqual(fs.readdirSync(mirrors).length, 1)
       }))
 
-    it.effect("makes no half mirror when the server stops in the middle, and needs no password typed", () =>
+    it.effect("S1.25 makes no half mirror when a server stops in the middle, wants a password, answers a page or is not there", () =>
       Effect.gen(function*() {
         const root = yield* GitFixture.directory
         const { root: source } = yield* GitFixture.smallRepository()
@@ -212,6 +212,10 @@ layer(NodeServices.layer, { excludeTestServices: true })("Git in a hostile repos
             response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end()
             return true
           }
+          if (request.url?.startsWith("/page")) {
+            response.writeHead(200, { "content-type": "text/html" }).end("<html>Welcome</html>")
+            return true
+          }
           if (request.method !== "POST" || asked++ < 1) return false
           response.writeHead(200, { "content-type": "application/x-git-upload-pack-result" })
           response.write("0008NAK\n")
@@ -219,8 +223,9 @@ layer(NodeServices.layer, { excludeTestServices: true })("Git in a hostile repos
           return true
         })
         const mirrors = path.join(root, "mirrors")
-        for (const name of ["score", "private/score"]) {
-          const source = yield* Effect.fromResult(RepositorySource.parse(`${server.url}/${name}`))
+        const urls = ["score", "private/score", "page/score"].map((name) => `${server.url}/${name}`)
+        for (const url of [...urls, "https://nowhere.invalid/score", "http://127.0.0.1:9/score"]) {
+          const source = yield* Effect.fromResult(RepositorySource.parse(url))
           assert.ok(source.kind === "url")
           const error = yield* Effect.flip(GitMirror.refresh(source, mirrors))
           assert.strictEqual(error._tag, "RemoteUnavailable")

@@ -126,6 +126,10 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("SyncInsights", (it)
         assert.include(said["missing"], "does not exist")
         assert.include(said["(not shown)"], "take it out")
         assert.notInclude((yield* ask(`/runs/${id}`)).body, "hunter2")
+        const sql = yield* SqlClient.SqlClient
+        const kept = yield* sql<{ row: string }>`SELECT r::text AS row FROM ostinato.run r WHERE id = ${id}::uuid`
+        assert.include(kept[0]?.row, "(not shown)")
+        assert.notInclude(kept[0]?.row, "hunter2")
 
         const after = yield* listed("/repositories", RepositoryFigures)
         const of = (all: ReadonlyArray<RepositoryFigures>, name: string) => all.find(({ path }) => path === at(name))
