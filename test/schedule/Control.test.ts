@@ -1,12 +1,27 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schedule } from "effect"
+import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as TestClock from "effect/testing/TestClock"
-import { RunContext } from "ostinato"
-import { ScheduleStore, Timetable } from "ostinato/schedule"
-import { make, pass, quiet, recorded, scheduler, settle, start, status, stop, stopNow, stores } from "./OneSchedule.ts"
+import { RunContext, Supervisor, TaskRun } from "ostinato"
+import { PeriodicTask, ScheduleStore, TaskScheduler, Timetable } from "ostinato/schedule"
+import {
+  make,
+  pass,
+  quiet,
+  recorded,
+  scheduler,
+  settle,
+  start,
+  status,
+  stop,
+  stopNow,
+  stores,
+  Work
+} from "./OneSchedule.ts"
 
 const runNow = scheduler((scheduler) => scheduler.runNow("test.schedule"))
 const pause = scheduler((scheduler) => scheduler.pause("test.schedule"))
@@ -188,6 +203,40 @@ describe("TaskScheduler", () => {
         yield* TestClock.setTime(0)
         assert.notDeepEqual(yield* spread("b"), first)
       }))
+  })
+
+  describe("mode enqueue", () => {
+    it.effect("hands each tick over with its decision and closes it; one that could not be handed over says why", () => {
+      const handed: Array<number> = []
+      const queue = () =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          handed.push(now / 1000)
+          return handed.length === 2
+            ? Effect.die(new Error("the queue is full"))
+            : Effect.map(Effect.flatten(TaskRun.NextRunId), (id) => ({ id, await: Effect.never }))
+        })
+      const periodic = PeriodicTask.make("test.schedule", {
+        timetable: Timetable.every("10 seconds"),
+        task: Work,
+        payload: {},
+        dispatch: queue,
+        mode: "enqueue"
+      })
+      return Effect.gen(function*() {
+        yield* start
+        yield* TestClock.adjust("31 seconds")
+        assert.deepStrictEqual(handed, [10, 20, 30])
+        assert.deepStrictEqual((yield* ticks).map(({ detail, outcome }) => [outcome, detail]), [
+          ["completed", null],
+          ["failed", "the queue is full"],
+          ["completed", null]
+        ])
+        assert.deepStrictEqual(yield* stop, { completed: 0, interrupted: [], abandoned: [], timedOut: [] })
+      }).pipe(
+        Effect.provide(TaskScheduler.layer([periodic]).pipe(Layer.provide(Supervisor.layer))),
+        Effect.provide([stores, quiet])
+      )
+    })
   })
 
   describe("timetables", () => {

@@ -69,6 +69,29 @@ describe("leases of ticks", () => {
       assert.deepStrictEqual(ends, [])
     }))
 
+  it.effect("what is in work is renewed before each decision, so that a process that slept does not give up its own", () => {
+    const calls: Array<string> = []
+    return Effect.gen(function*() {
+      yield* start
+      yield* settle
+      yield* pass(10)
+      const renewals = calls.filter((call) => call === "renew").length
+      yield* stopNow
+      // at 3, 6 and 9 s, and by the heartbeat
+      assert.deepStrictEqual(calls.slice(0, 5), ["advance", "renew", "advance", "renew", "renew"])
+      assert.isAtLeast(renewals, 4)
+    }).pipe(
+      Effect.provide(make({ every: Timetable.every("3 seconds"), runOnStart: true, body: Effect.never })),
+      Effect.provide([
+        changed((store) => ({
+          renew: (claims) => Effect.suspend(() => (calls.push("renew"), store.renew(claims))),
+          advance: (name, plan) => Effect.suspend(() => (calls.push("advance"), store.advance(name, plan)))
+        })),
+        quiet
+      ])
+    )
+  })
+
   it.effect("work of a tick that was lost to another node is interrupted at the next renewal", () =>
     Effect.gen(function*() {
       const { ends } = yield* endOf(() => ({ renew: (claims) => Effect.succeed({ lost: claims, stop: [] }) }))

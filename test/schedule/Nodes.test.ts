@@ -121,6 +121,26 @@ describe("schedules across nodes", () => {
     }).pipe(Effect.provide([stores, quiet]))
   })
 
+  it.effect("D.7 a shorter interval that another node saves is kept to the second, and goes on after a stop and a start", () => {
+    const sent: Array<Sent> = []
+    return Effect.gen(function*() {
+      const one = yield* node("one", sent)
+      const other = yield* node("other", [])
+      yield* other.save({ name: "mail", ...minute, timetable: Timetable.every("1 hour", { anchor: "fixed" }) })
+      yield* other.stop
+      yield* pass(20)
+      yield* other.save({ name: "mail", ...minute, timetable: Timetable.every("33 seconds", { anchor: "fixed" }) })
+      yield* pass(60)
+      assert.deepStrictEqual(times(sent), [33, 66])
+      yield* one.stop
+      yield* one.start
+      yield* pass(40)
+      assert.deepStrictEqual(times(sent), [33, 66, 99])
+      yield* one.close
+      yield* other.close
+    }).pipe(Effect.provide([stores, quiet]))
+  })
+
   it.effect("D.7 a tenant sees and touches its own schedules only, and runs are made in its name", () => {
     const sent: Array<Sent> = []
     return Effect.gen(function*() {

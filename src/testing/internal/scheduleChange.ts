@@ -13,7 +13,7 @@ export class Full extends Schema.TaggedError<Full>()("Full", {}) {
   }
 }
 
-export const hourly = Timetable.every("1 hour")
+const hourly = Timetable.every("1 hour")
 
 export const named = (name: string, change?: Partial<Definition>): Definition => ({
   name,
