@@ -103,7 +103,8 @@ export const make = <R, E>(layer: Layer.Layer<R | RunLog, E>, options?: {
       const log = yield* RunLog
       const flight = yield* Flight
       const ended = yield* Deferred.make<S["Type"], E["Type"] | TaskError>()
-      const { giveUp, id, run } = yield* accept(task, payload, trigger, { executor: "here", status: "running" })
+      const where = { executor: "here", status: "running" } as const
+      const { giveUp, id, run } = yield* accept(task, payload, trigger, where, Effect.interruptible)
       const taken = yield* flight.fork(
         `run ${id}`,
         Effect.asVoid(Effect.flatMap(run, (exit) => Deferred.done(ended, exit)))

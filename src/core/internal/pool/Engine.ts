@@ -291,6 +291,7 @@ export class Engine {
       this.starting.push(submission)
       this.schedule()
     } else if (this.line.size < this.options.maxWaiting) {
+      submission.place = "waiting"
       this.line.push(submission)
     } else return false
     submission.at = this.now()
