@@ -227,8 +227,8 @@ const outcome = <A, E>(
   if (Exit.isSuccess(exit)) return exit
   const skip = skipped(exit.cause)
   if (skip !== undefined) return Exit.fail(skip)
-  return cancelledBy !== undefined && Cause.hasInterruptsOnly(exit.cause)
-    ? Exit.fail(new TaskInterrupted({ task, reason: reasonOf(cancelledBy) }))
+  return Cause.hasInterruptsOnly(exit.cause)
+    ? Exit.fail(new TaskInterrupted({ task, reason: cancelledBy === undefined ? null : reasonOf(cancelledBy) }))
     : exit
 }
 
