@@ -28,6 +28,8 @@ export const Items = Schema.Struct({
 export type Items = typeof Items.Type
 
 /**
+ * The attempt that is being executed; there in the handler of every task.
+ *
  * @category services
  */
 export class Attempt extends Context.Service<Attempt, {

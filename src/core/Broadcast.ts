@@ -12,6 +12,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 
 /**
+ * Nobody publishes or listens here any more. What was in the line of a listener has been taken by then.
+ *
  * @category errors
  */
 export class BroadcastClosed extends Schema.TaggedError<BroadcastClosed>()("BroadcastClosed", {
@@ -48,6 +50,8 @@ export interface Heard<out A> {
 }
 
 /**
+ * A line to everybody who listens, bounded for each.
+ *
  * @category models
  */
 export interface Broadcast<A> {
@@ -100,7 +104,10 @@ export const make = <A>(options: {
       (listener) =>
         Effect.suspend(() => {
           listeners.delete(listener)
-          return Effect.andThen(Queue.fail(listener.queue, closed), listeners.size === 0 ? listened.close : Effect.void)
+          return Effect.andThen(
+            Queue.fail(listener.queue, closed),
+            listeners.size === 0 && open ? listened.close : Effect.void
+          )
         })
     )
 

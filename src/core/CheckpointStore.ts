@@ -28,6 +28,8 @@ export class CheckpointUnavailable extends Schema.TaggedError<CheckpointUnavaila
 }
 
 /**
+ * Where checkpoints are kept, by key. A value that was never saved, or was cleared or pruned, is none.
+ *
  * @category services
  */
 export class CheckpointStore extends Context.Service<CheckpointStore, {

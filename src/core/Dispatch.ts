@@ -65,9 +65,8 @@ export const here = RunGate.asking(
   ): Effect.Effect<RunRef<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        const { giveUp, id, run } = yield* restore(
-          accept(task, payload, trigger, { executor: "here", status: "running" })
-        )
+        const where = { executor: "here", status: "running" } as const
+        const { giveUp, id, run } = yield* accept(task, payload, trigger, where, restore)
         const interrupted = new TaskInterrupted({ task: task.name, reason: null })
         return { id, await: yield* Effect.onInterrupt(restore(run), () => giveUp(interrupted)) }
       })

@@ -6,8 +6,10 @@
  * Closing takes at most `drain + grace`, whatever the work does. Work that neither finished nor yielded to
  * interruption is abandoned and named in the report; it may still be running.
  */
+import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
@@ -24,10 +26,12 @@ export interface Report {
 }
 
 /**
+ * Work in flight that can be brought to an end in bounded time.
+ *
  * @category models
  */
 export interface Drain {
-  /** Starts work in a fiber of its own. `false`: intake has stopped and nothing was started. */
+  /** Starts work in a fiber of its own; a defect of it is logged. `false`: intake has stopped and nothing was started. */
   readonly fork: <R>(name: string, work: Effect.Effect<void, never, R>) => Effect.Effect<boolean, never, R>
   /** How many pieces of work are in flight. */
   readonly running: Effect.Effect<number>
@@ -80,7 +84,7 @@ export const make = (options: {
           const started: Work = { name, fiber: undefined, isAsked: false }
           inFlight.add(started)
           settled.closeUnsafe()
-          return Effect.map(Effect.forkDetach(work), (fiber) => {
+          return Effect.map(Effect.forkDetach(reported(name, work)), (fiber) => {
             started.fiber = fiber
             fiber.addObserver(() => {
               inFlight.delete(started)
@@ -94,6 +98,14 @@ export const make = (options: {
       close: Effect.uninterruptible(close)
     }
   })
+
+// nobody waits for the fiber itself
+const reported = <R>(name: string, work: Effect.Effect<void, never, R>) =>
+  Effect.onExit(
+    work,
+    (exit) =>
+      Exit.isFailure(exit) && Cause.hasDies(exit.cause) ? Effect.logError(`${name} broke`, exit.cause) : Effect.void
+  )
 
 interface Work {
   readonly name: string

@@ -21,6 +21,8 @@ import { StageJournal } from "./StageJournal.ts"
 import { fromCause, TaskTimeout } from "./TaskError.ts"
 
 /**
+ * Where work can be run, at most once, with its outcome given back.
+ *
  * @category models
  */
 export interface Executor {

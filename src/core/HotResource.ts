@@ -49,6 +49,8 @@ export interface Version<out Key> {
 }
 
 /**
+ * A resource of which one version serves at a time.
+ *
  * @category models
  */
 export interface HotResource<Key, I, out E> {
@@ -91,6 +93,7 @@ export interface HotResource<Key, I, out E> {
 export const make = <Key, I, E, R, E2 = never>(options: {
   /** For logs and errors. */
   readonly name: string
+  /** The first key. Keys stand in logs and errors: keep secrets out of them. */
   readonly initial: Key
   /** The Layer of a version. It is built anew for each, also where it is shared elsewhere. */
   readonly build: (key: Key) => Layer.Layer<I, E, R>
@@ -107,21 +110,20 @@ export const make = <Key, I, E, R, E2 = never>(options: {
     const exchange = yield* Semaphore.make(1)
     const quiet = yield* Latch.make(true)
 
-    const open = (key: Key, generation: number) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function*() {
-          const scope = yield* Scope.fork(lifetime)
-          const context = yield* restore(
-            Layer.buildWithScope(Layer.fresh(options.build(key)), scope).pipe(
-              Effect.provideContext(services),
-              Effect.tap((context) => preloaded(key, context))
-            )
-          ).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
-          const unused = yield* Latch.make(true)
-          const cut = yield* Deferred.make<never, ResourceRetired>()
-          return { key, generation, scope, context, unused, cut, users: 0 }
-        })
-      )
+    // only the building can be interrupted, as `restore` allows: what was built is in somebody's hand
+    const open = (key: Key, generation: number, restore: Restore) =>
+      Effect.gen(function*() {
+        const scope = yield* Scope.fork(lifetime)
+        const context = yield* restore(
+          Layer.buildWithScope(Layer.fresh(options.build(key)), scope).pipe(
+            Effect.provideContext(services),
+            Effect.tap((context) => preloaded(key, context))
+          )
+        ).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
+        const unused = yield* Latch.make(true)
+        const cut = yield* Deferred.make<never, ResourceRetired>()
+        return { key, generation, scope, context, unused, cut, users: 0 }
+      })
 
     const preloaded = (key: Key, context: Context.Context<I>) =>
       options.preload === undefined ? Effect.void : Effect.catchCause(
@@ -129,7 +131,7 @@ export const make = <Key, I, E, R, E2 = never>(options: {
         (cause) => Effect.logWarning(`${options.name}: "${String(key)}" serves although preloading it failed`, cause)
       )
 
-    let serving: Generation<Key, I> = yield* open(options.initial, 1)
+    let serving: Generation<Key, I> = yield* Effect.uninterruptibleMask((restore) => open(options.initial, 1, restore))
 
     const close = (generation: Generation<Key, I>) =>
       Effect.gen(function*() {
@@ -176,7 +178,7 @@ export const make = <Key, I, E, R, E2 = never>(options: {
       switchTo: (key) =>
         exchange.withPermits(1)(Effect.uninterruptibleMask((restore) =>
           Effect.gen(function*() {
-            const next = yield* restore(open(key, serving.generation + 1))
+            const next = yield* open(key, serving.generation + 1, restore)
             const old = serving
             serving = next
             retired.add(old)
@@ -191,6 +193,8 @@ export const make = <Key, I, E, R, E2 = never>(options: {
       settled: quiet.await
     }
   })
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 interface Generation<Key, I> {
   readonly key: Key

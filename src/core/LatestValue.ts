@@ -9,6 +9,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /**
+ * There will be no newer value. The last one can still be read.
+ *
  * @category errors
  */
 export class LatestValueClosed extends Schema.TaggedError<LatestValueClosed>()("LatestValueClosed", {
@@ -31,6 +33,8 @@ export interface Versioned<out A> {
 }
 
 /**
+ * The newest value of something, for many readers.
+ *
  * @category models
  */
 export interface LatestValue<A> {
@@ -42,6 +46,8 @@ export interface LatestValue<A> {
 }
 
 /**
+ * Makes one with its first value; the name is for errors.
+ *
  * @category constructors
  */
 export const make = <A>(name: string, initial: A): Effect.Effect<LatestValue<A>> =>

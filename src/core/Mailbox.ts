@@ -34,6 +34,8 @@ export class MailboxClosed extends Schema.TaggedError<MailboxClosed>()("MailboxC
 }
 
 /**
+ * A bounded line of messages.
+ *
  * @category models
  */
 export interface Mailbox<A> {

@@ -10,6 +10,8 @@ import type * as Schema from "effect/Schema"
 import { CheckpointStore } from "./CheckpointStore.ts"
 
 /**
+ * Checkpoints in the memory of this process. The keys saved longest ago go where there are too many.
+ *
  * @category layers
  */
 export const layer = (options?: {

@@ -12,6 +12,8 @@ import { pageSize, type Retention, RunLog } from "./RunLog.ts"
 import { type Cancellation, isOpen, type RunDetails, TaskRun } from "./TaskRun.ts"
 
 /**
+ * A log in the memory of this process. Ended runs go by age and by number, whenever a run ends.
+ *
  * @category layers
  */
 export const layer = (options?: {

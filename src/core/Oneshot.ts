@@ -36,6 +36,8 @@ export class NoAnswer extends Schema.TaggedError<NoAnswer>()("NoAnswer", {
 }
 
 /**
+ * A place for one answer, and for those who wait for it.
+ *
  * @category models
  */
 export interface Oneshot<A, E> {

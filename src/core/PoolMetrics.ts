@@ -51,6 +51,16 @@ export const abandoned = Metric.counter("ostinato_pool_abandoned_total", {
 })
 
 /**
+ * Threads and child processes of a pool that ended unasked.
+ *
+ * @category metrics
+ */
+export const crashes = Metric.counter("ostinato_thread_crashes_total", {
+  description: "Threads and child processes of a pool that ended unasked",
+  incremental: true
+})
+
+/**
  * Adds one to a counter.
  *
  * @category metrics
@@ -61,31 +71,49 @@ export const count = (
   labels: Readonly<Record<string, string>>
 ): void => Metric.withAttributes(counter, labels).updateUnsafe(1, context)
 
+type State = Readonly<Record<keyof typeof state, number>>
+
 /**
  * Shows the state of a pool until the scope closes, read when somebody looks: work costs nothing by it.
+ *
+ * @category metrics
+ */
+export const showState = (pool: string, read: () => State): Effect.Effect<void, never, Scope.Scope> =>
+  shown((context) =>
+    (["capacity", "running", "free", "waiting"] as const).map((key) =>
+      register(context, state[key], { pool }, () => ({ value: read()[key] }))
+    )
+  )
+
+/**
+ * Shows the state of a pool, and what its policy refused or dropped, until the scope closes.
  *
  * @category metrics
  */
 export const show = (
   pool: string,
   policy: string,
-  read: () => Readonly<Record<keyof typeof state | "rejected" | "dropped", number>>
+  read: () => State & Readonly<Record<"rejected" | "dropped", number>>
 ): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-    const register = <State>(
-      metric: Metric.Metric<number, State>,
-      labels: Readonly<Record<string, string>>,
-      get: () => State
-    ) =>
-      Metric.registerUnsafe(Metric.withAttributes(metric, labels), context, { get, update: () => {}, modify: () => {} })
-    const registrations = [
-      ...(["capacity", "running", "free", "waiting"] as const).map((key) =>
-        register(state[key], { pool }, () => ({ value: read()[key] }))
-      ),
-      register(rejected, { pool, policy }, () => {
+  Effect.andThen(
+    showState(pool, read),
+    shown((context) => [
+      register(context, rejected, { pool, policy }, () => {
         const { dropped, rejected } = read()
         return { count: dropped + rejected, incremental: true }
       })
-    ]
+    ])
+  )
+
+const shown = (registered: (context: Context.Context<never>) => ReadonlyArray<Metric.Registration>) =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const registrations = registered(context)
     return Effect.addFinalizer(() => Effect.sync(() => registrations.forEach(({ remove }) => remove())))
   })
+
+const register = <S>(
+  context: Context.Context<never>,
+  metric: Metric.Metric<number, S>,
+  labels: Readonly<Record<string, string>>,
+  get: () => S
+) => Metric.registerUnsafe(Metric.withAttributes(metric, labels), context, { get, update: () => {}, modify: () => {} })

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /**
+ * In whose name something is done; null where nobody said.
+ *
  * @category models
  */
 export const Origin = Schema.Struct({
@@ -45,4 +47,8 @@ export class RunContext extends Context.Reference<Origin>("ostinato/core/RunCont
  * ```
  */
 export const within = (origin: Partial<Origin>) => <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.updateService(program, RunContext, (outer) => ({ ...outer, ...origin }))
+  Effect.updateService(program, RunContext, (outer) => ({
+    // code without types may name a field and leave its value out
+    tenant: origin.tenant === undefined ? outer.tenant : origin.tenant,
+    actor: origin.actor === undefined ? outer.actor : origin.actor
+  }))

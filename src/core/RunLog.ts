@@ -117,6 +117,8 @@ export interface RunQuery {
 }
 
 /**
+ * The record of all runs. What a driver of it promises stands above.
+ *
  * @category services
  */
 export class RunLog extends Context.Service<RunLog, {

@@ -25,6 +25,8 @@ export const Percentiles = Schema.Struct({
 export type Percentiles = typeof Percentiles.Type
 
 /**
+ * How a number of runs fared.
+ *
  * @category models
  */
 export const RunStatistics = Schema.Struct({
@@ -64,6 +66,8 @@ export const of = (runs: ReadonlyArray<TaskRun>): RunStatistics => ({
 })
 
 /**
+ * The percentiles of times in milliseconds; those that are null do not count.
+ *
  * @category constructors
  */
 export const percentiles = (times: ReadonlyArray<number | null>): Percentiles => {

@@ -2,8 +2,9 @@
  * Numbers that fibers on many threads change together, without a lock.
  *
  * A change is a read, some work that may wait, and a write which only counts if the number is still the one that was
- * read; otherwise the change begins again with the new one. So no update is ever lost, whoever waits holds nobody up, and
- * a thread that is killed in the middle leaves nothing half done. Everything else that threads share is sent to them.
+ * read; otherwise the change begins again with the new one. So no update is ever lost, whoever waits holds up no other
+ * thread, and a thread that is killed in the middle leaves nothing half done. Everything else that threads share is sent
+ * to them.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -21,6 +22,8 @@ export const SharedState = Schema.Struct({
 })
 
 /**
+ * The same with the names of its numbers known to the compiler.
+ *
  * @category models
  */
 export interface SharedState<Name extends string = string> {
@@ -29,6 +32,8 @@ export interface SharedState<Name extends string = string> {
 }
 
 /**
+ * Makes a state with these numbers. Their names are fixed from then on.
+ *
  * @category constructors
  * @example
  * ```ts
@@ -96,7 +101,8 @@ export const update = <Name extends string>(
 
 /**
  * Changes a number by work that may wait, and gives the new one. The work is run again when somebody else was faster, so
- * let it decide on the number alone and keep its own effects for afterwards.
+ * let it decide on the number alone and keep its own effects for afterwards. Of one thread four such changes of a state
+ * are under way at a time and the next waits for its turn, so give work that may hang a limit; `update` never waits.
  *
  * @category combinators
  */

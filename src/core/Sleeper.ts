@@ -10,6 +10,8 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 
 /**
+ * A sleep that others can end. Tells whether its time was over or it was woken.
+ *
  * @category models
  */
 export interface Sleeper {
@@ -18,6 +20,8 @@ export interface Sleeper {
 }
 
 /**
+ * Makes a sleeper for one loop.
+ *
  * @category constructors
  * @example
  * ```ts

@@ -25,6 +25,8 @@ export interface StageKey {
 }
 
 /**
+ * Keeps what completed stages gave, by run and stage.
+ *
  * @category models
  */
 export interface Journal {
@@ -34,6 +36,8 @@ export interface Journal {
 }
 
 /**
+ * The journal that pipelines ask; null, the default, is none.
+ *
  * @category services
  */
 export class StageJournal extends Context.Reference<Journal | null>("ostinato/core/StageJournal", {

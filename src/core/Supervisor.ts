@@ -12,6 +12,7 @@ import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
@@ -19,6 +20,8 @@ import type * as Scope from "effect/Scope"
 import { type Failure, fromCause } from "./TaskError.ts"
 
 /**
+ * How one long-running fiber fares. One that ended with its scope is not listed any more.
+ *
  * @category models
  */
 export interface Status {
@@ -30,12 +33,14 @@ export interface Status {
 }
 
 /**
+ * Starts long-running fibers and knows how each of them fares.
+ *
  * @category services
  */
 export class Supervisor extends Context.Service<Supervisor, {
   /**
-   * Starts a loop under supervision. `restart` gives the delays before restarts and their limit; defaults to
-   * exponential from 100 ms to 5 s, jittered, without limit.
+   * Starts a loop under supervision. `restart` gives the delays before restarts in a row and their limit, from anew once
+   * the loop has run for a minute; defaults to exponential from 100 ms to 5 s, jittered, without limit.
    */
   readonly start: <E, R>(
     name: string,
@@ -59,6 +64,8 @@ const failuresTotal = Metric.counter("ostinato_supervisor_failures_total", {
 })
 
 /**
+ * A supervisor of its own for what is built upon it.
+ *
  * @category layers
  */
 export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
@@ -74,11 +81,6 @@ export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
         status = { ...status, ...change }
         fibers.set(name, status)
       }
-      const running = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        since = now
-        set({ state: "running" })
-        return Effect.sandbox(loop)
-      })
       const told = (cause: Cause.Cause<unknown>, failures: number, now: number) =>
         Effect.suspend(() => {
           const between = unreported === 0 ? "" : `, ${unreported} of them unreported`
@@ -88,26 +90,33 @@ export const layer: Layer.Layer<Supervisor> = Layer.sync(Supervisor, () => {
             ? Effect.logError(`${name} stopped and will be restarted`, cause)
             : Effect.logError(`${name} stopped ${failures} times in a row${between}`, cause)
         })
+      /** Gives whether it had recovered from its failures before. */
       const ended = (cause: Cause.Cause<unknown>) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          const failures = now - since >= recovered ? 1 : status.failures + 1
+          const hasRecovered = now - since >= recovered
+          const failures = hasRecovered ? 1 : status.failures + 1
           set({ state: "restarting", failures, lastFailure: fromCause(cause) })
-          return Effect.andThen(
-            Metric.update(Metric.withAttributes(failuresTotal, { fiber: name }), 1),
-            now - reportedAt < quiet ? Effect.sync(() => void (unreported += 1)) : told(cause, failures, now)
+          return Metric.update(Metric.withAttributes(failuresTotal, { fiber: name }), 1).pipe(
+            Effect.andThen(
+              now - reportedAt < quiet ? Effect.sync(() => void (unreported += 1)) : told(cause, failures, now)
+            ),
+            Effect.as(hasRecovered)
           )
         })
-      return running.pipe(
-        Effect.tapError(ended),
-        Effect.retry(options?.restart ?? forever),
-        Effect.matchEffect({
-          onSuccess: () => Effect.void,
-          onFailure: (cause) =>
-            Effect.andThen(
-              Effect.sync(() => set({ state: "failed" })),
-              Effect.logFatal(`${name} failed for good: its restarts are used up`, cause)
-            )
-        }),
+      const restarts = Schedule.toStepWithSleep(options?.restart ?? forever)
+      return Effect.gen(function*() {
+        let restart = yield* restarts
+        while (true) {
+          since = yield* Clock.currentTimeMillis
+          set({ state: "running" })
+          const exit = yield* Effect.exit(loop)
+          if (Exit.isSuccess(exit)) return
+          if (yield* ended(exit.cause)) restart = yield* restarts
+          if (Exit.isSuccess(yield* Effect.exit(restart(exit.cause)))) continue
+          set({ state: "failed" })
+          return yield* Effect.logFatal(`${name} failed for good: its restarts are used up`, exit.cause)
+        }
+      }).pipe(
         Effect.ensuring(Effect.sync(() => status.state === "failed" || fibers.delete(name))),
         Effect.forkScoped,
         Effect.asVoid

@@ -4,7 +4,8 @@
  * A client owns the services that its Layer builds, from its first call to `close`. A Promise is kept with the task's
  * value, or broken with the very error that the task declared or one of `TaskError`: classes with a `_tag` and typed
  * fields, to be told apart by `instanceof`. An `AbortSignal` cancels the run, which then ends as `cancelled` after its
- * finalizers. Runs in flight when the client closes may go on for its drain; then they are interrupted.
+ * finalizers. Runs in flight when the client closes may go on for its drain; then they are interrupted, and their
+ * Promises broken with `TaskInterrupted`.
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -44,6 +45,8 @@ export interface Started<A> {
 }
 
 /**
+ * Tasks as Promises. `R` are the services that its Layer gives to their handlers.
+ *
  * @category models
  */
 export interface TaskClient<R> {
@@ -103,13 +106,15 @@ export const make = <R, E>(layer: Layer.Layer<R | RunLog, E>, options?: {
       const log = yield* RunLog
       const flight = yield* Flight
       const ended = yield* Deferred.make<S["Type"], E["Type"] | TaskError>()
-      const { giveUp, id, run } = yield* accept(task, payload, trigger, { executor: "here", status: "running" })
-      const taken = yield* flight.fork(
-        `run ${id}`,
-        Effect.asVoid(Effect.flatMap(run, (exit) => Deferred.done(ended, exit)))
+      const where = { executor: "here", status: "running" } as const
+      const { giveUp, id, run } = yield* accept(task, payload, trigger, where, Effect.interruptible)
+      const closed = new TaskInterrupted({ task: task.name, reason: "the client was closed" })
+      const work = Effect.flatMap(run, (exit) => Deferred.done(ended, exit)).pipe(
+        // what follows an interrupted run is not reached any more, and somebody waits for its end
+        Effect.onInterrupt(() => Effect.andThen(giveUp(closed), Deferred.fail(ended, closed))),
+        Effect.asVoid
       )
-      if (!taken) {
-        const closed = new TaskInterrupted({ task: task.name, reason: "the client is closed" })
+      if (!(yield* flight.fork(`run ${id}`, work))) {
         yield* giveUp(closed)
         return yield* closed
       }
@@ -124,20 +129,25 @@ export const make = <R, E>(layer: Layer.Layer<R | RunLog, E>, options?: {
 
   return {
     run: (task, payload, options = {}) =>
-      runtime.runPromise(Effect.flatMap(begin(task, payload, options), ({ ended }) => ended)),
+      runtime.runPromise(begin(task, payload, options)).then(({ ended }) => told(ended)),
     start: (task, payload, options = {}) =>
       runtime.runPromise(
-        Effect.map(begin(task, payload, options), ({ ended, id }) => ({ id, result: () => runtime.runPromise(ended) }))
+        Effect.map(begin(task, payload, options), ({ ended, id }) => ({ id, result: () => told(ended) }))
       ),
     status: (id) => runtime.runPromise(Effect.flatMap(RunLog, (log) => log.get(id))),
     cancel: (id, by) =>
-      runtime.runPromise(Effect.flatMap(RunLog, (log) => log.cancel(id, { actor: null, reason: null, ...by }))),
+      runtime.runPromise(
+        Effect.flatMap(RunLog, (log) => log.cancel(id, { actor: by?.actor ?? null, reason: by?.reason ?? null }))
+      ),
     close: () => runtime.dispose()
   }
 }
 
 /** The runs that this client has begun. */
 class Flight extends Context.Service<Flight, Drain.Drain>()("ostinato/core/TaskClient/Flight") {}
+
+// outside of the runtime, which would not let anybody wait for what ends while it closes
+const told = <A, E>(ended: Effect.Effect<A, E>): Promise<A> => Effect.runPromise(ended)
 
 const aborted = (log: RunLog["Service"], id: RunId, signal: AbortSignal) =>
   Effect.callback<void>((resume) => {

@@ -185,6 +185,8 @@ export type Requires<W> = W extends Effect.Effect<unknown, unknown, infer R> ? R
   : never
 
 /**
+ * A pool. `R` are services that all its work may use.
+ *
  * @category models
  */
 export interface TaskPool<R = never> {
@@ -233,6 +235,8 @@ export interface TaskPool<R = never> {
 export type Capacity = number | "auto" | "io"
 
 /**
+ * How a pool is made. An option that makes no sense is a `PoolInvalid`.
+ *
  * @category models
  */
 export interface Options {

@@ -26,16 +26,18 @@ import * as Transferable from "effect/workers/Transferable"
 import { availableParallelism } from "node:os"
 import type { ResourceLimits } from "node:worker_threads"
 import * as Crew from "./internal/thread/crew.ts"
-import * as Gauges from "./internal/thread/gauges.ts"
 import * as Host from "./internal/thread/host.ts"
 import { type Reader, reader } from "./internal/thread/outcome.ts"
 import { stuckIn } from "./internal/thread/protocol.ts"
 import type { Job, Kind, Outcome } from "./internal/thread/seat.ts"
+import * as PoolMetrics from "./PoolMetrics.ts"
 import { PayloadInvalid } from "./TaskError.ts"
 import { NotTransferable, type ThreadError } from "./ThreadError.ts"
 import { isThreadTask, type ThreadTask, type Travelling } from "./ThreadTask.ts"
 
 /**
+ * How a pool of threads is made.
+ *
  * @category models
  */
 export interface Options {
@@ -60,6 +62,8 @@ export interface Options {
 }
 
 /**
+ * How one task runs.
+ *
  * @category models
  */
 export interface RunOptions {
@@ -72,6 +76,8 @@ export interface RunOptions {
 }
 
 /**
+ * The state of a pool at one instant.
+ *
  * @category models
  */
 export interface Status extends Crew.Status {
@@ -80,6 +86,8 @@ export interface Status extends Crew.Status {
 }
 
 /**
+ * A pool of threads or child processes.
+ *
  * @category services
  */
 export class ThreadPool extends Context.Service<ThreadPool, {
@@ -134,7 +142,7 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
     const millis = (input: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(input))
     const limitMs = millis(options.timeout ?? Duration.infinity)
     const clock = yield* Clock.Clock
-    const gauges = Gauges.make(name, capacity, yield* Effect.context())
+    const context = yield* Effect.context()
     const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
     const woken = yield* Queue.sliding<void>(1)
     const ends: Array<string> = []
@@ -159,11 +167,14 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
         Queue.offerUnsafe(woken, undefined)
       },
       crashed: ({ detail }) => {
-        gauges.crashed()
+        PoolMetrics.count(context, PoolMetrics.crashes, { pool: name })
         ends.push(detail)
         Queue.offerUnsafe(woken, undefined)
-      },
-      changed: () => gauges.show(crew.status())
+      }
+    })
+    yield* PoolMetrics.showState(name, () => {
+      const { running, waiting } = crew.status()
+      return { capacity, running, free: capacity - running, waiting }
     })
 
     const watch = Effect.gen(function*() {
@@ -176,7 +187,11 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
     yield* Effect.addFinalizer(() =>
       Effect.timeoutOrElse(Effect.callback<void>((resume) => crew.close(() => resume(Effect.void))), {
         duration: "5 seconds",
-        orElse: () => Effect.logError(`threads of pool ${name} did not end when they were killed: they are abandoned`)
+        orElse: () =>
+          Effect.andThen(
+            Effect.sync(crew.leave),
+            Effect.logError(`threads of pool ${name} did not end when they were killed: they are abandoned`)
+          )
       })
     )
     yield* watch.pipe(
@@ -189,7 +204,6 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
     if (options.prewarm === true) {
       yield* Effect.callback<void>((resume) => crew.prewarm(() => resume(Effect.void)))
     }
-    gauges.show(crew.status())
 
     const kinds = new Map<string, Kind>()
     const kindOf = (code: string): Kind => {
@@ -260,6 +274,8 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
   })
 
 /**
+ * A pool as a service, which ends with the scope of the Layer.
+ *
  * @category layers
  */
 export const layer = (options?: Options): Layer.Layer<ThreadPool> => Layer.effect(ThreadPool, make(options))

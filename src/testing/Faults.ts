@@ -59,6 +59,8 @@ export class Faults extends Context.Service<Faults, {
 }>()("ostinato/testing/Faults") {}
 
 /**
+ * Faults with these chances. All of them are drawn from the `Random` of whoever calls.
+ *
  * @category layers
  */
 export const layer = (rates: Rates): Layer.Layer<Faults> =>

@@ -19,6 +19,8 @@ import * as Chance from "./internal/chance.ts"
 export type Strategy = "uniform" | "priorities" | "default"
 
 /**
+ * What may be laid down apart from the seed.
+ *
  * @category models
  */
 export interface Options {
@@ -32,6 +34,8 @@ export interface Options {
 }
 
 /**
+ * A scheduler whose every choice its seed decides.
+ *
  * @category models
  */
 export interface SeededScheduler extends Scheduler.Scheduler {

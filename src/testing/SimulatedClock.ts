@@ -12,6 +12,8 @@ import type * as TestClock from "effect/testing/TestClock"
 import * as Sleepers from "./internal/sleepers.ts"
 
 /**
+ * A clock that somebody moves on from instant to instant.
+ *
  * @category models
  */
 export interface SimulatedClock extends TestClock.TestClock {

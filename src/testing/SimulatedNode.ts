@@ -27,6 +27,8 @@ export const CurrentNode = Context.Reference<SimulatedNode | null>("ostinato/tes
 })
 
 /**
+ * A simulated process.
+ *
  * @category models
  */
 export interface SimulatedNode {

@@ -269,6 +269,7 @@ const checkFrom = Effect.fnUntraced(function*<A, E>(
 ): Effect.fn.Return<{ readonly tried: number }, SimulationFailed> {
   const asked = yield* fromEnvironment
   const seeds = asked ?? listed(options?.seeds ?? 100)
+  if (seeds.length === 0) return yield* Effect.die(new Error(`${name}: there is no seed to try, so it proves nothing`))
   let tried = 0
   for (const seed of seeds) {
     tried += 1

@@ -101,6 +101,20 @@ describe("S3.39 Broadcast", () => {
     }).pipe(Effect.scoped))
 })
 
+describe("S3.39 Broadcast, closed", () => {
+  it.effect("close: who wants to be heard learns at once that nobody can listen any more", () =>
+    Effect.gen(function*() {
+      const broadcast = yield* Broadcast.make<number>({ name: "b" })
+      const scope = yield* Scope.make()
+      yield* Effect.asVoid(Scope.provide(broadcast.subscribe, scope))
+      yield* broadcast.close
+      yield* Scope.close(scope, Exit.void)
+      const told = yield* Effect.forkChild(Effect.flip(broadcast.publishHeard(1, "1 hour")), started)
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(told.pollUnsafe(), Exit.succeed(new Broadcast.BroadcastClosed({ broadcast: "b" })))
+    }))
+})
+
 describe("S3.39 LatestValue", () => {
   it.effect("lag: a slow reader gets the newest, with its version", () =>
     Effect.gen(function*() {

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 import { Drain } from "ostinato"
 
@@ -57,6 +59,22 @@ describe("Drain", () => {
       assert.isTrue(yield* Drain.atMost("2 seconds")(Effect.void))
       yield* TestClock.adjust("1 hour")
     }))
+
+  it.effect("S3.6 S2.66 work that breaks is told with its name and its Cause, and the drain goes on", () => {
+    const told: Array<string> = []
+    const logger = Logger.make(({ cause, message }) => void told.push(`${String(message)}: ${Cause.pretty(cause)}`))
+    return Effect.gen(function*() {
+      const drain = yield* make
+      yield* drain.fork("fragile", Effect.die(new Error("no such table")))
+      yield* drain.fork("late", Effect.onInterrupt(Effect.never, () => Effect.die(new Error("no way back"))))
+      const closing = yield* Effect.forkChild(drain.close)
+      yield* TestClock.adjust("12 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(closing), { completed: 0, interrupted: ["late"], abandoned: [] })
+      assert.strictEqual(told.length, 2)
+      assert.match(told[0] ?? "", /^fragile broke: Error: no such table/)
+      assert.match(told[1] ?? "", /^late broke: .*no way back/s)
+    }).pipe(Effect.provide(Logger.layer([logger])))
+  })
 
   it.effect("closes with its scope, and a second close finds nothing", () =>
     Effect.gen(function*() {

@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
@@ -44,6 +46,46 @@ const whenReleased = (events: Array<string>) =>
   )
 
 describe("a run", () => {
+  it.effect("whose handler interrupts itself interrupts nobody who waits for it", () =>
+    Effect.gen(function*() {
+      const itself = Work.toLayer(() => Effect.interrupt)
+      const exit = yield* Effect.exit(Effect.flatMap(here, (run) => run.await)).pipe(Effect.provide(itself))
+      assert.deepStrictEqual(exit, Exit.fail(new TaskError.TaskInterrupted({ task: "work", reason: null })))
+      assert.strictEqual((yield* only).status, "interrupted")
+    }).pipe(Effect.provide(MemoryRunLog.layer())))
+
+  it.effect("whose handler left something running ends once: what that says later is not in its record", () =>
+    Effect.gen(function*() {
+      const log = yield* RunLog.RunLog
+      const late = Effect.delay(Effect.logInfo("late"), "1 second")
+      const leaving = Work.toLayer(() =>
+        Effect.as(Effect.andThen(Effect.logInfo("at work"), Effect.forkDetach(late)), "left")
+      )
+      const { id } = yield* Effect.provide(here, leaving)
+      yield* TestClock.adjust("1 second")
+      const details = yield* log.details(id)
+      assert.deepStrictEqual(details?.logs.map(({ message }) => message), ["at work"])
+    }).pipe(Effect.provide(MemoryRunLog.layer())))
+
+  it.effect("S2.66 a finalizer that breaks when its attempt is asked to stop is told, and the outcome stays", () => {
+    const told: Array<string> = []
+    const logger = Logger.make(({ cause, message }) => {
+      if (Cause.hasDies(cause)) told.push(`${String(message)}: ${Cause.pretty(cause)}`)
+    })
+    return Effect.gen(function*() {
+      const stuck = Work.toLayer(() =>
+        Effect.andThen(Effect.addFinalizer(() => Effect.die(new Error("connection lost"))), Effect.never)
+      )
+      const fiber = yield* Effect.forkChild(
+        Effect.flip(Effect.flatMap(here, (run) => run.await)).pipe(Effect.provide(stuck))
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.deepInclude(yield* Fiber.join(fiber), { _tag: "TaskTimeout", timeoutMs: 60_000 })
+      assert.strictEqual(told.length, 1)
+      assert.match(told[0] ?? "", /^attempt 1 of task work broke while it stopped: .*connection lost/s)
+    }).pipe(Effect.provide([MemoryRunLog.layer(), Logger.layer([logger])]))
+  })
+
   it.effect("D.9 that is cancelled ends as cancelled with actor and reason, after its finalizers, and nobody else is interrupted", () =>
     Effect.gen(function*() {
       const log = yield* RunLog.RunLog

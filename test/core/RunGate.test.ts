@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Schema from "effect/Schema"
 import { Attempt, Dispatch, MemoryRunLog, RunGate, RunLog, Task, TaskPool } from "ostinato"
 
@@ -63,6 +65,35 @@ describe("RunGate", () => {
       yield* run.await
       assert.strictEqual(seen.at(-1), "handler")
       assert.strictEqual(seen.length, 2)
+    }).pipe(Effect.provide(MemoryRunLog.layer())))
+
+  it.effect("G11 a run whose gate is interrupted or breaks ends in the log, here and in a pool, and its handler is never called", () =>
+    Effect.gen(function*() {
+      const log = yield* RunLog.RunLog
+      const never = Task.fn("gate.never", {}, () => Effect.die("begun"))
+      const pool = yield* TaskPool.make({ name: "gate", capacity: 1 })
+      const asked = yield* Latch.make()
+      const waiting = Effect.provideService(RunGate.RunGate, Effect.andThen(asked.open, Effect.never))
+      const here = yield* Effect.forkChild(Dispatch.here(never, {}, cli).pipe(waiting))
+      yield* asked.await
+      yield* Fiber.interrupt(here)
+      yield* asked.close
+      const pooled = yield* Dispatch.pool(pool)(never, {}, cli).pipe(waiting)
+      yield* asked.await
+      yield* pool.shutdown({ drain: 0 })
+      assert.deepInclude(yield* Effect.flip(pooled.await), { _tag: "TaskInterrupted" })
+      const broken = Effect.provideService(RunGate.RunGate, Effect.die("no answer"))
+      assert.isTrue(
+        Exit.isFailure(
+          yield* Effect.exit(Effect.flatMap(Dispatch.here(never, {}, cli), (run) => run.await).pipe(broken))
+        )
+      )
+      const ends = (yield* log.list({})).map(({ attempts, status }) => `${status} after ${attempts} attempts`)
+      assert.deepStrictEqual(ends, [
+        "failed after 0 attempts",
+        "interrupted after 0 attempts",
+        "interrupted after 0 attempts"
+      ])
     }).pipe(Effect.provide(MemoryRunLog.layer())))
 
   it("G11 tells a dispatch that asks from one that does not", () => {

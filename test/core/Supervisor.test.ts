@@ -49,6 +49,23 @@ describe("Supervisor", () => {
       assert.deepStrictEqual([status?.name, status?.state, status?.failures], ["relay", "failed", 3])
     }).pipe(Effect.scoped, Effect.provide([Supervisor.layer, Logger.layer([])])))
 
+  it.effect("D.2 a loop that fails now and then keeps its restarts: their limit counts failures in a row", () => {
+    let starts = 0
+    const loop = Effect.suspend(() => {
+      starts += 1
+      return Effect.andThen(Effect.sleep(starts > 6 ? 0 : "2 minutes"), Effect.fail("gone"))
+    })
+    return Effect.gen(function*() {
+      const supervisor = yield* Supervisor.Supervisor
+      yield* supervisor.start("relay", loop, { restart: Schedule.upTo(every, { times: 2 }) })
+      yield* TestClock.adjust("725 seconds")
+      assert.deepInclude((yield* supervisor.status)[0], { state: "restarting", failures: 1 })
+      yield* TestClock.adjust("1 minute")
+      assert.deepInclude((yield* supervisor.status)[0], { state: "failed", failures: 3 })
+      assert.strictEqual(starts, 8)
+    }).pipe(Effect.scoped, Effect.provide([Supervisor.layer, Logger.layer([])]))
+  })
+
   it.effect("D.2 G20 counts failures from anew once a loop has run for a minute, and reports a fast series once in 10 seconds", () => {
     const reported: Array<string> = []
     const logger = Logger.make(({ message }) => void reported.push(String(message)))

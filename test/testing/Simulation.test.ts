@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -140,5 +141,13 @@ describe("Simulation", () => {
         assert.include(failure.message, part)
       }
       assert.deepStrictEqual(yield* Simulation.check("never fails", Effect.void, { seeds: [3, 5] }), { tried: 2 })
+    }))
+
+  it.effect("D.6 a check without a seed fails: it would prove nothing", () =>
+    Effect.gen(function*() {
+      for (const seeds of [0, -1, []]) {
+        const exit = yield* Effect.exit(Simulation.check("nothing", Effect.fail("never seen"), { seeds }))
+        assert.match(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", /nothing: there is no seed to try/)
+      }
     }))
 })

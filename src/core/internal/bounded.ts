@@ -4,10 +4,12 @@
  *
  * An effect that is not interruptible, or whose finalizers hang, would otherwise hold whoever interrupts it.
  */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { skipped } from "../TaskError.ts"
 
 export const bounded = <A, E, R, E2 = never>(work: Effect.Effect<A, E, R>, options: {
   readonly name: string
@@ -19,9 +21,14 @@ export const bounded = <A, E, R, E2 = never>(work: Effect.Effect<A, E, R>, optio
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.forkDetach(work, { startImmediately: true }), (fiber) => {
       const { onTimeout, timeout } = options
+      // its outcome is decided by now, so nobody else tells of a finalizer that broke
+      const brokenWhileStopping = (exit: Exit.Exit<A, E>) =>
+        Exit.isFailure(exit) && Cause.hasDies(exit.cause) && skipped(exit.cause) === undefined
+          ? Effect.logError(`${options.name} broke while it stopped`, exit.cause)
+          : Effect.void
       const stop = Effect.suspend(() => {
         fiber.interruptUnsafe()
-        return Effect.timeoutOrElse(Effect.asVoid(Fiber.await(fiber)), {
+        return Effect.timeoutOrElse(Effect.flatMap(Fiber.await(fiber), brokenWhileStopping), {
           duration: options.grace,
           orElse: () => Effect.logError(`${options.name} did not stop when it was asked to: it is abandoned`)
         })

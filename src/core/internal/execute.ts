@@ -44,14 +44,20 @@ export interface Accepted<A, E> {
   readonly giveUp: (error: TaskError, by?: Cancellation) => Effect.Effect<void>
 }
 
-/** Begins a run in the log. An interruption before the log has answered leaves a run that nobody holds. */
+/**
+ * Begins a run in the log. Only the answer of the log can be interrupted, as `restore` allows, and then the run is ended:
+ * a caller in the mask of that `restore` holds every run that was begun.
+ */
 export const accept = <Name extends string, P extends Storable, S extends Storable, E extends Storable, R>(
   task: Task<Name, P, S, E, R>,
   payload: P["Type"],
   trigger: Trigger,
-  where: Where
+  where: Where,
+  restore: Restore
 ): Effect.Effect<Accepted<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> =>
-  Effect.uninterruptibleMask((restore) => accepting(task, payload, trigger, where, restore))
+  Effect.uninterruptible(accepting(task, payload, trigger, where, restore))
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 interface Where {
   readonly executor: string
@@ -70,7 +76,7 @@ const accepting = Effect.fnUntraced(function*<
   payload: P["Type"],
   trigger: Trigger,
   where: Where,
-  restore: <A2, E2, R2>(effect: Effect.Effect<A2, E2, R2>) => Effect.Effect<A2, E2, R2>
+  restore: Restore
 ): Effect.fn.Return<Accepted<S["Type"], E["Type"] | TaskError>, RunLogUnavailable, RunLog | R> {
   const id = yield* yield* NextRunId
   const log = yield* RunLog
@@ -162,13 +168,17 @@ const accepting = Effect.fnUntraced(function*<
       ),
     run: inContext(Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        if (!(yield* restore(gate))) {
-          const now = yield* Clock.monotonicTimeNanos
-          const refused = Exit.fail(new TaskSkipped({ task: task.name, reason: "its turn went to another process" }))
-          yield* close(refused, { startedAt: now, endedAt: now })
-          return refused
-        }
+        // from here on the run ends itself, whatever becomes of it
         isBegun = true
+        const may = yield* Effect.exit(restore(gate))
+        if (Exit.isFailure(may) || !may.value) {
+          const now = yield* Clock.monotonicTimeNanos
+          const refused = Exit.isFailure(may)
+            ? Exit.failCause(may.cause)
+            : Exit.fail(new TaskSkipped({ task: task.name, reason: "its turn went to another process" }))
+          yield* close(refused, { startedAt: now, endedAt: now })
+          return outcome(task.name, refused, cancelledBy)
+        }
         if (where.status === "waiting") yield* begun(log, id)
         const startedAt = yield* Clock.monotonicTimeNanos
         const guarded = bounded(Effect.provideService(logged(work), Journal, journal), {
@@ -217,8 +227,8 @@ const outcome = <A, E>(
   if (Exit.isSuccess(exit)) return exit
   const skip = skipped(exit.cause)
   if (skip !== undefined) return Exit.fail(skip)
-  return cancelledBy !== undefined && Cause.hasInterruptsOnly(exit.cause)
-    ? Exit.fail(new TaskInterrupted({ task, reason: reasonOf(cancelledBy) }))
+  return Cause.hasInterruptsOnly(exit.cause)
+    ? Exit.fail(new TaskInterrupted({ task, reason: cancelledBy === undefined ? null : reasonOf(cancelledBy) }))
     : exit
 }
 

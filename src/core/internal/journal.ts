@@ -63,7 +63,12 @@ export const make = (): Recorded => {
     logger: keep(logs),
     begun: (task) => counts.get(task) ?? 0,
     total: () => reports.size === 0 ? null : Array.from(reports.values()).reduce(sum),
-    details: () => ({ attempts, logs, ...(stages.length === 0 ? {} : { stages }) })
+    // copies: what outlives the run goes on to tell its journal
+    details: () => ({
+      attempts: [...attempts],
+      logs: [...logs],
+      ...(stages.length === 0 ? {} : { stages: [...stages] })
+    })
   }
 }
 

@@ -102,6 +102,30 @@ describe("work that fails", () => {
       assert.strictEqual(yield* Effect.flip(pool.run(work, { retry })), 5)
     }))
 
+  it.effect("S2.66 S2.8 work that breaks when its limit is over is TaskTimeout, and what broke reaches log and hook", () =>
+    Effect.gen(function*() {
+      const lines: Array<Line> = []
+      const seen: Array<string> = []
+      yield* Effect.gen(function*() {
+        const pool = yield* TaskPool.make({
+          name: "failing late",
+          capacity: 1,
+          onDefect: (cause, task) => Effect.sync(() => void seen.push(`${task}: ${Cause.pretty(cause)}`))
+        })
+        const work = Effect.onInterrupt(Effect.never, () => Effect.die(new Error("no way back")))
+        const handle = yield* pool.submit(work, { name: "late", timeout: "1 second" })
+        yield* TestClock.adjust("1 second")
+        assert.deepInclude(yield* Effect.flip(handle.await), { _tag: "TaskTimeout", task: "late" })
+        assert.deepInclude(yield* pool.figures, { running: 0, failed: 1 })
+      }).pipe(Effect.scoped, logging(lines))
+      assert.lengthOf(seen, 1)
+      assert.match(seen[0] ?? "", /^late: .*no way back/s)
+      assert.deepStrictEqual(
+        lines.filter(({ level }) => level === "Error").map(({ message }) => message),
+        ["task late broke while it stopped"]
+      )
+    }))
+
   it.effect("S2.65 longer than its soft limit: one warning and one count, and it goes on", () =>
     Effect.gen(function*() {
       const lines: Array<Line> = []

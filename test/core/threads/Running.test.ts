@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
 import { createHash } from "node:crypto"
 import { threadId } from "node:worker_threads"
-import { Task, TaskError, ThreadError, ThreadPool } from "ostinato"
+import { Task, TaskError, TaskPool, ThreadError, ThreadPool } from "ostinato"
 import * as tasks from "./tasks.ts"
 
 const spansOf = () => {
@@ -136,6 +136,30 @@ describe("ThreadPool.run", () => {
         assert.strictEqual(shown?.type === "Gauge" ? shown.state.value : undefined, capacity)
       }
     })))
+
+  it.live("S2.9 its state is shown by the metrics that all pools share, until its scope closes", () =>
+    Effect.gen(function*() {
+      const shown = Effect.map(
+        Metric.snapshot,
+        (all) =>
+          all.filter(({ attributes, id }) => id.startsWith("ostinato_pool_") && attributes?.["pool"] === "test.shown")
+      )
+      const ofTasks = TaskPool.make({ name: "test.shown.too", capacity: 1 })
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* ThreadPool.make({ name: "test.shown", capacity: 3 })
+        yield* ofTasks
+        const states = (yield* shown).map(({ id, state }) => [id, "value" in state ? state.value : undefined])
+        assert.deepStrictEqual(Object.fromEntries(states), {
+          ostinato_pool_capacity: 3,
+          ostinato_pool_running: 0,
+          ostinato_pool_free: 3,
+          ostinato_pool_waiting: 0
+        })
+        const described = (yield* Metric.snapshot).filter(({ id }) => id === "ostinato_pool_capacity")
+        assert.strictEqual(new Set(described.map(({ description }) => description)).size, 1)
+      }))
+      assert.deepStrictEqual(yield* shown, [])
+    }))
 
   it.live("S2.69 one task runs on threads, in processes or here by the Layer of its pool, and its span says where", () => {
     const { ended, record } = spansOf()

@@ -291,6 +291,7 @@ export class Engine {
       this.starting.push(submission)
       this.schedule()
     } else if (this.line.size < this.options.maxWaiting) {
+      submission.place = "waiting"
       this.line.push(submission)
     } else return false
     submission.at = this.now()
@@ -392,7 +393,12 @@ export class Engine {
   private verdict(submission: Submission, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, unknown> {
     const verdict = this.stopping.get(submission)
     this.stopping.delete(submission)
-    if (verdict instanceof TaskTimeout) return Exit.fail(verdict)
+    if (verdict instanceof TaskTimeout) {
+      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) {
+        this.options.report.broken(submission, verdict.task, exit.cause)
+      }
+      return Exit.fail(verdict)
+    }
     if (exit._tag === "Success" || !Cause.hasInterruptsOnly(exit.cause)) return exit
     return Exit.fail(
       verdict ?? new TaskInterrupted({ task: this.nameOf(submission), reason: "it interrupted itself" })

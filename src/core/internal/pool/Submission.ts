@@ -12,8 +12,8 @@ import type { PoolStatus } from "../../TaskPool.ts"
 import type { Prepared } from "./prepare.ts"
 import { type Settings, statusOf } from "./settings.ts"
 
-/** Where a submission is. */
-export type Place = "waiting" | "starting" | "running" | "stopping" | "ended"
+/** Where a submission is. `offered`: the pool has not taken it. */
+export type Place = "offered" | "waiting" | "starting" | "running" | "stopping" | "ended"
 
 /** The pool, as its submissions see it. */
 interface Owner {
@@ -43,7 +43,7 @@ export class Submission {
   constructor(owner: Owner, settings: Settings, work: Prepared, context: Context.Context<never>) {
     this.owner = owner
     this.settings = settings
-    this.place = "waiting"
+    this.place = "offered"
     this.work = work
     this.context = context
     this.fiber = undefined
@@ -70,7 +70,7 @@ export class Submission {
   get status(): Effect.Effect<PoolStatus> {
     return Effect.sync(() => {
       if (this.exit !== undefined) return this.exit._tag === "Success" ? "completed" : statusOf(this.exit)
-      return this.place === "waiting" ? "waiting" : "running"
+      return this.place === "offered" || this.place === "waiting" ? "waiting" : "running"
     })
   }
 

@@ -40,11 +40,10 @@ export const dispatch = <Name extends string, P extends Storable, S extends Stor
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
       const context = Context.add(inside.carried(from), RunLog, log) as Context.Context<RunLog | R>
       const limited = Duration.isFinite(task.timeout) ? task : { ...task, timeout: inside.timeout }
-      const { giveUp, id, run } = yield* restore(
-        Effect.provideContext(
-          accept(limited, payload, trigger, { executor: `pool ${pool.name}`, status: "waiting" }),
-          context
-        )
+      const where = { executor: `pool ${pool.name}`, status: "waiting" } as const
+      const { giveUp, id, run } = yield* Effect.provideContext(
+        accept(limited, payload, trigger, where, restore),
+        context
       )
       let cancelledBy: Cancellation | undefined
       const submission = inside.submission(
@@ -56,7 +55,9 @@ export const dispatch = <Name extends string, P extends Storable, S extends Stor
       const refused = (reason: string) => giveUp(new TaskInterrupted({ task: task.name, reason }))
       yield* restore(inside.submit(submission)).pipe(
         Effect.tapError((error) => refused(error.message)),
-        Effect.onInterrupt(() => refused("interrupted before it was accepted"))
+        Effect.onInterrupt(() =>
+          submission.place === "offered" ? refused("interrupted before it was accepted") : submission.cancel
+        )
       )
       return {
         id,

@@ -160,12 +160,14 @@ export const open = (
         },
         run: (work, options) =>
           Effect.uninterruptibleMask((restore) =>
-            Effect.withFiber((fiber) =>
-              Effect.flatMap(
-                restore(submit(make(work, options, fiber.context))),
-                (submission) => Effect.onInterrupt(restore(submission.await), () => submission.cancel)
+            Effect.withFiber((fiber) => {
+              const submission = make(work, options, fiber.context)
+              // an interruption may come when it has just been accepted
+              return Effect.onInterrupt(
+                Effect.flatMap(restore(submit(submission)), () => restore(submission.await)),
+                () => submission.place === "offered" ? Effect.void : submission.cancel
               )
-            )
+            })
           ),
         figures: Effect.sync(read),
         resize: (capacity) => Effect.map(sizeOf(name, capacity, options.cores), (size) => engine.resize(size)),

@@ -11,6 +11,8 @@ export interface Report {
   readonly refused: (policy: string) => void
   readonly slow: (submission: Submission, task: string, softTimeout: number) => void
   readonly failed: (submission: Submission, task: string, cause: Cause.Cause<unknown>) => void
+  /** Work that is over its limit, and broke when it was asked to stop. */
+  readonly broken: (submission: Submission, task: string, cause: Cause.Cause<unknown>) => void
   readonly abandoned: (task: string) => void
 }
 
@@ -26,6 +28,10 @@ export const make = (options: {
   const { context, now, onDefect, pool } = options
   const say = (there: Context.Context<never>, effect: Effect.Effect<void>) =>
     void Effect.runForkWith(there)(Effect.annotateLogs(effect, { pool }))
+  const hooked = (there: Context.Context<never>, cause: Cause.Cause<unknown>, task: string) => {
+    if (onDefect === undefined) return
+    say(there, Effect.catchCause(onDefect(cause, task), (broken) => Effect.logError("onDefect broke", broken)))
+  }
   let refusals = 0
   let toldAt = Number.NEGATIVE_INFINITY
 
@@ -52,9 +58,14 @@ export const make = (options: {
       if (isRecorded(submission.work)) void 0
       else if (isDefect) say(there, Effect.logError(`task ${task} broke: ${tag}: ${message}`, cause))
       else say(there, Effect.logWarning(`task ${task} failed: ${tag}: ${message}`))
-      if (isDefect && onDefect !== undefined) {
-        say(there, Effect.catchCause(onDefect(cause, task), (broken) => Effect.logError("onDefect broke", broken)))
+      if (isDefect) hooked(there, cause, task)
+    },
+    broken: (submission, task, cause) => {
+      const there = submission.context ?? context
+      if (!isRecorded(submission.work)) {
+        say(there, Effect.logError(`task ${task} broke while it stopped`, cause))
       }
+      hooked(there, cause, task)
     },
     abandoned: (task) => {
       PoolMetrics.count(context, PoolMetrics.abandoned, { pool, task })

@@ -21,6 +21,8 @@ export interface Crew {
   readonly status: () => Status
   /** Ends all threads, and calls back when they have ended. */
   readonly close: (closed: () => void) => void
+  /** Tells whoever still waits for a thread that does not end. */
+  readonly leave: () => void
 }
 
 export interface Status {
@@ -43,8 +45,6 @@ export interface Rules {
   readonly due: (at: number) => void
   /** A thread ended that nobody had asked to. */
   readonly crashed: (end: End) => void
-  /** After each change. */
-  readonly changed: () => void
 }
 
 /** How long a thread may take to show that its event loop turns, before it is killed. */
@@ -143,7 +143,6 @@ export const make = (rules: Rules): Crew => {
       watch(seat)
     }
     for (const seat of seats) send(seat)
-    rules.changed()
   }
 
   const send = (seat: Seat.Seat) => {
@@ -358,6 +357,9 @@ export const make = (rules: Rules): Crew => {
       for (const seat of Array.from(seats)) kill(seat)
       if (ending.size === 0) done()
       else closed = done
+    },
+    leave: () => {
+      for (const job of seatOf.keys()) settle(job, { kind: "left" })
     }
   }
 }
