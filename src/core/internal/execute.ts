@@ -162,6 +162,8 @@ const accepting = Effect.fnUntraced(function*<
       ),
     run: inContext(Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
+        if (where.status === "waiting") yield* begun(log, id)
+        // from its answer on nothing is waited for
         if (!(yield* restore(gate))) {
           const now = yield* Clock.monotonicTimeNanos
           const refused = Exit.fail(new TaskSkipped({ task: task.name, reason: "its turn went to another process" }))
@@ -169,7 +171,6 @@ const accepting = Effect.fnUntraced(function*<
           return refused
         }
         isBegun = true
-        if (where.status === "waiting") yield* begun(log, id)
         const startedAt = yield* Clock.monotonicTimeNanos
         const guarded = bounded(Effect.provideService(logged(work), Journal, journal), {
           name: `run ${id} of task ${task.name}`,
