@@ -3,7 +3,8 @@
  *
  * A decision is one transaction that holds the row of its schedule: whoever comes second sees what the first wrote. The
  * primary key of `tick` makes an instant exist at most once. The database's clock is the only one. Nothing here takes part
- * in the caller's transaction.
+ * in the caller's transaction. Locks are taken in one order, so nothing here waits in a circle: the row of a schedule, then
+ * its ticks; several of a kind by name and instant.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
@@ -12,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import type * as Statement from "effect/sql/Statement"
 import { fromCause } from "../../core/TaskError.ts"
 import { Database } from "../../store/Database.ts"
 import { DatabaseSchema } from "../../store/DatabaseSchema.ts"
@@ -123,12 +125,12 @@ export const layer = (options?: {
         return true
       })
 
-      const changeHeld = (operation: string, claim: Claim, change: string) =>
+      const changeHeld = (operation: string, claim: Claim, change: Statement.Fragment) =>
         attempt(
           operation,
           Effect.map(
             sql`
-              UPDATE ${s}.tick SET ${sql.literal(change)}
+              UPDATE ${s}.tick SET ${change}
               WHERE schedule = ${claim.schedule} AND tick = ${DateTime.toDateUtc(claim.tick)} AND epoch = ${claim.epoch}
                 AND finished_at IS NULL AND lease_until IS NOT NULL
               RETURNING 1`,
@@ -153,7 +155,10 @@ export const layer = (options?: {
         remove: (name) =>
           attempt(
             `remove ${name}`,
-            Effect.map(sql`DELETE FROM ${s}.schedule WHERE name = ${name} RETURNING 1`, (rows) => rows.length > 0)
+            transaction(Effect.gen(function*() {
+              yield* decision.lock(sql, s, name)
+              return (yield* sql`DELETE FROM ${s}.schedule WHERE name = ${name} RETURNING 1`).length > 0
+            }))
           ),
         advance: (name, plan, enqueue) =>
           attempt(
@@ -178,9 +183,10 @@ export const layer = (options?: {
               }
             }))
           ),
-        begin: (claim) => changeHeld("begin tick", claim, "begun_at = coalesce(begun_at, now())"),
+        begin: (claim) =>
+          changeHeld("begin tick", claim, sql`begun_at = coalesce(begun_at, now()), lease_until = ${until}`),
         release: (claim) =>
-          Effect.asVoid(changeHeld("release tick", claim, "lease_until = NULL, begun_at = NULL, stop_at = NULL")),
+          Effect.asVoid(changeHeld("release tick", claim, sql`lease_until = NULL, begun_at = NULL, stop_at = NULL`)),
         renew: (claims) =>
           attempt(
             "renew leases",
@@ -190,10 +196,13 @@ export const layer = (options?: {
                   SELECT * FROM unnest(${claims.map((claim) => claim.schedule)}::text[],
                     ${claims.map((claim) => DateTime.toDateUtc(claim.tick))}::timestamptz[],
                     ${claims.map((claim) => claim.epoch)}::int[]) AS k(schedule, tick, epoch)
+                ), locked AS (
+                  SELECT t.schedule, t.tick FROM ${s}.tick t JOIN held k USING (schedule, tick, epoch)
+                  WHERE t.finished_at IS NULL AND t.lease_until IS NOT NULL
+                  ORDER BY t.schedule, t.tick FOR UPDATE OF t
                 ), kept AS (
-                  UPDATE ${s}.tick t SET lease_until = ${until} FROM held k
-                  WHERE t.schedule = k.schedule AND t.tick = k.tick AND t.epoch = k.epoch AND t.finished_at IS NULL
-                    AND t.lease_until IS NOT NULL
+                  UPDATE ${s}.tick t SET lease_until = ${until} FROM locked k
+                  WHERE t.schedule = k.schedule AND t.tick = k.tick
                   RETURNING t.schedule, t.tick, t.stop_at
                 )
                 SELECT t.schedule, t.tick, kept.tick IS NULL AS "isLost", kept.stop_at IS NOT NULL AS "isStopping"
@@ -232,8 +241,13 @@ export const layer = (options?: {
             Effect.gen(function*() {
               const seconds = Duration.toSeconds(hold)
               yield* sql`
-                UPDATE ${s}.schedule SET seen_until = now() + ${seconds} * interval '1 second'
-                WHERE name = ANY(${[...mine]}::text[]) AND seen_until < now() + ${seconds / 2} * interval '1 second'`
+                WITH mine AS (
+                  SELECT name FROM ${s}.schedule
+                  WHERE name = ANY(${[...mine]}::text[]) AND seen_until < now() + ${seconds / 2} * interval '1 second'
+                  ORDER BY name FOR NO KEY UPDATE
+                )
+                UPDATE ${s}.schedule s SET seen_until = now() + ${seconds} * interval '1 second'
+                FROM mine WHERE s.name = mine.name`
               const now = yield* decision.now(sql)
               const rows = yield* decision.schedules(sql, s)
               return { now, schedules: rows.map((row) => new Schedule(row)) }

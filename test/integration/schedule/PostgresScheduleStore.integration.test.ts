@@ -1,7 +1,9 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as EffectSchedule from "effect/Schedule"
 import * as Decide from "ostinato/schedule/Decide"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
@@ -54,6 +56,29 @@ const age = (name: string, days: number) =>
         last_tick = last_tick - ${days} * interval '1 day' WHERE name = ${name}`
   )
 
+/** Holds a row until somebody waits for it, then does something else in the same transaction. */
+const whileHeld = <E, R>(
+  hold: (sql: PgClient.PgClient) => Effect.Effect<unknown, unknown>,
+  waits: Effect.Effect<unknown, E, R>,
+  then: (sql: PgClient.PgClient) => Effect.Effect<unknown, unknown>
+) =>
+  Effect.flatMap(PgClient.PgClient, (sql) =>
+    Effect.gen(function*() {
+      const waiting = yield* sql.withTransaction(Effect.gen(function*() {
+        yield* hold(sql)
+        const waiting = yield* Effect.forkDetach(waits)
+        yield* Effect.repeat(
+          sql<{ waiting: number }>`
+            SELECT count(DISTINCT pid)::int AS waiting FROM pg_locks
+            WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))`,
+          { until: ([row]) => (row?.waiting ?? 0) > 0, schedule: EffectSchedule.spaced("10 millis") }
+        )
+        yield* then(sql)
+        return waiting
+      }))
+      yield* Fiber.join(waiting)
+    }))
+
 layer(
   Layer.provideMerge(PostgresScheduleStore.layer(), TestDatabase.layer(PostgresScheduleStore.migrations)),
   { excludeTestServices: true }
@@ -96,6 +121,70 @@ layer(
         UPDATE ostinato.tick SET begun_at = pg_postmaster_start_time() - interval '1 second'
         WHERE schedule = 'exclusive'`
       assert.strictEqual((yield* elsewhere(advance("exclusive", true), { exclusive: true })).started.length, 1)
+    }))
+
+  it.effect("G11 a lease that is renewed while a decision looks is not taken for lost", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ScheduleStore
+      yield* register("looked")
+      yield* advance("looked", true)
+      yield* begin("looked")
+      yield* sql`UPDATE ostinato.tick SET lease_until = now() - interval '1 second' WHERE schedule = 'looked'`
+      let started: ReadonlyArray<Claim> = []
+      yield* whileHeld(
+        (sql) => sql`UPDATE ostinato.tick SET lease_until = now() + interval '30 seconds' WHERE schedule = 'looked'`,
+        Effect.map(advance("looked", true), (answer) => void (started = answer.started)),
+        () => Effect.void
+      )
+      assert.deepStrictEqual(started, [])
+      assert.deepStrictEqual((yield* store.ticks("looked", 10)).map(({ outcome }) => outcome), ["skipped", null])
+    }))
+
+  it.effect("G11 renewals, looks and removals lock rows in one order, so none of them meets another in a deadlock", () =>
+    Effect.gen(function*() {
+      const store = yield* ScheduleStore
+      const names = ["order.d", "order.c", "order.b", "order.a"]
+      const claims: Array<Claim> = []
+      for (const name of names) {
+        yield* register(name)
+        claims.push(...(yield* advance(name, true)).started)
+      }
+      // whoever waits for the first row holds none of the others
+      yield* whileHeld(
+        (sql) => sql`SELECT 1 FROM ostinato.tick WHERE schedule = 'order.a' FOR UPDATE`,
+        store.renew(claims),
+        (sql) => sql`SELECT 1 FROM ostinato.tick WHERE schedule = ANY(${names.slice(0, 3)}) FOR UPDATE NOWAIT`
+      )
+      yield* whileHeld(
+        (sql) => sql`SELECT 1 FROM ostinato.schedule WHERE name = 'order.a' FOR UPDATE`,
+        store.look(names, "1 hour"),
+        (sql) => sql`SELECT 1 FROM ostinato.schedule WHERE name = ANY(${names.slice(0, 3)}) FOR UPDATE NOWAIT`
+      )
+      const sql = yield* PgClient.PgClient
+      yield* sql`
+        INSERT INTO ostinato.tick (schedule, tick) SELECT 'order.d', now() - n * interval '1 day'
+        FROM generate_series(1, 4) n`
+      yield* whileHeld(
+        (sql) =>
+          sql`SELECT 1 FROM ostinato.tick WHERE schedule = 'order.d' AND tick < now() - interval '3.5 days' FOR UPDATE`,
+        store.remove("order.d"),
+        (sql) =>
+          sql`SELECT 1 FROM ostinato.tick WHERE schedule = 'order.d' AND tick > now() - interval '3.5 days' FOR UPDATE NOWAIT`
+      )
+    }))
+
+  it.effect("the lease of a tick begins anew with its work", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ScheduleStore
+      yield* register("anew")
+      const { started: [claim] } = yield* advance("anew", true)
+      yield* sql`UPDATE ostinato.tick SET lease_until = now() + interval '1 second' WHERE schedule = 'anew'`
+      assert.isTrue(claim !== undefined && (yield* store.begin(claim)))
+      const [row] = yield* sql`
+        SELECT lease_until > now() + interval '20 seconds' AS "isLong" FROM ostinato.tick WHERE schedule = 'anew'`
+      assert.deepStrictEqual(row, { isLong: true })
     }))
 
   it.effect("a job that a tick hands over is there with the tick, or neither is", () =>

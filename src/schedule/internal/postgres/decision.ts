@@ -43,16 +43,26 @@ export const now = (sql: Sql) =>
     ([row]) => row === undefined ? DateTime.makeUnsafe(0) : DateTime.fromDateUnsafe(row.now)
   )
 
-/** Holds the row of a schedule for the rest of the transaction. */
-const lock = (sql: Sql, s: Identifier, name: string) => sql`SELECT 1 FROM ${s}.schedule WHERE name = ${name} FOR UPDATE`
+/**
+ * Holds the row of a schedule and its unfinished ticks for the rest of the transaction, and gives those. One that was not
+ * held, and is renewed between this look and what is decided, would be taken for lost.
+ */
+export const lock = (sql: Sql, s: Identifier, name: string) =>
+  Effect.andThen(
+    sql`SELECT 1 FROM ${s}.schedule WHERE name = ${name} FOR UPDATE`,
+    sql`
+      SELECT tick, asked, coalesce(lease_until <= now(), false) AS "isLost",
+        CASE WHEN lease_until IS NULL THEN 'waiting' WHEN begun_at IS NULL THEN 'claimed' ELSE 'running' END AS state,
+        (extract(epoch FROM now() - stop_at) * 1000)::float8 AS "stoppingMs"
+      FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NULL ORDER BY tick FOR UPDATE`
+  )
 
 /** What a decision sees. Ticks whose process is gone are given up or wait again before that. */
 export const situation = Effect.fnUntraced(function*(sql: Sql, s: Identifier, name: string) {
-  yield* lock(sql, s, name)
+  const unfinished = yield* Effect.flatMap(lock(sql, s, name), tables.decodeUnfinished)
   const [row] = yield* schedules(sql, s, name)
   if (row === undefined) return yield* new ScheduleNotFound({ name })
   const { now, ...schedule } = row
-  const unfinished = yield* unfinishedOf(sql, s, name)
   const lost = unfinished.filter((tick) => tick.isLost)
   if (lost.length > 0) {
     yield* sql`
@@ -70,16 +80,6 @@ export const situation = Effect.fnUntraced(function*(sql: Sql, s: Identifier, na
     )
   } satisfies Situation
 })
-
-const unfinishedOf = (sql: Sql, s: Identifier, name: string) =>
-  Effect.flatMap(
-    sql`
-      SELECT tick, asked, coalesce(lease_until <= now(), false) AS "isLost",
-        CASE WHEN lease_until IS NULL THEN 'waiting' WHEN begun_at IS NULL THEN 'claimed' ELSE 'running' END AS state,
-        (extract(epoch FROM now() - stop_at) * 1000)::float8 AS "stoppingMs"
-      FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NULL ORDER BY tick`,
-    tables.decodeUnfinished
-  )
 
 /** Writes what was decided. Gives the ticks that are the caller's, oldest first, and how many were skipped. */
 export const write = Effect.fnUntraced(
