@@ -57,6 +57,8 @@ export const layer = (options?: {
       const sql = yield* PgClient.PgClient
       const s = sql(yield* DatabaseSchema)
       const until = decision.until(sql)
+      // names of schedules that cannot be read
+      const told = new Set<string>()
       const transaction = <A, E>(work: Effect.Effect<A, E>) =>
         Effect.provideService(Database.transaction(work), SqlClient.SqlClient, sql)
 
@@ -110,7 +112,9 @@ export const layer = (options?: {
       })
       const get = Effect.fnUntraced(function*(name: string) {
         const [row] = yield* decision.schedules(sql, s, name)
-        return row === undefined ? yield* new ScheduleNotFound({ name }) : new Schedule(row)
+        return row === undefined
+          ? yield* new ScheduleNotFound({ name })
+          : new Schedule(yield* tables.decodeSchedule(row))
       })
 
       /** In a savepoint: what fails leaves nothing behind, and its tick is closed all the same. */
@@ -250,12 +254,12 @@ export const layer = (options?: {
                 FROM mine WHERE s.name = mine.name`
               const now = yield* decision.now(sql)
               const rows = yield* decision.schedules(sql, s)
-              return { now, schedules: rows.map((row) => new Schedule(row)) }
+              return { now, schedules: yield* tables.readable(rows, told) }
             })
           ),
         list: attempt(
           "list schedules",
-          Effect.map(decision.schedules(sql, s), (rows) => rows.map((row) => new Schedule(row)))
+          Effect.flatMap(decision.schedules(sql, s), (rows) => tables.readable(rows, told))
         ),
         ticks: (name, limit) =>
           attempt(

@@ -3,6 +3,7 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as EffectSchedule from "effect/Schedule"
 import * as Decide from "ostinato/schedule/Decide"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
@@ -10,6 +11,7 @@ import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as PostgresScheduleStore from "ostinato/schedule/stores/Postgres"
 import type { Claim } from "ostinato/schedule/Tick"
 import * as Timetable from "ostinato/schedule/Timetable"
+import { schedules } from "../../../src/schedule/internal/postgres/decision.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
 const fortnightly = Timetable.every("2 weeks")
@@ -185,6 +187,43 @@ layer(
       const [row] = yield* sql`
         SELECT lease_until > now() + interval '20 seconds' AS "isLong" FROM ostinato.tick WHERE schedule = 'anew'`
       assert.deepStrictEqual(row, { isLong: true })
+    }))
+
+  it.effect("a schedule that this version cannot read hides no other, and is told once", () => {
+    const told: Array<string> = []
+    const logger = Logger.make(({ message }) => void told.push(String(message)))
+    return elsewhere(Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ScheduleStore
+      yield* register("read")
+      yield* sql`
+        INSERT INTO ostinato.schedule (name, task, timetable, policy) VALUES
+          ('unread', 'suite.task', '{"_tag":"Lunar"}', '{"overlap":"skip","missed":"last","jitterMs":0}')`
+      const names = (yield* store.list).map(({ name }) => name)
+      const { schedules } = yield* store.look([], "1 minute")
+      assert.include(names, "read")
+      assert.notInclude(names, "unread")
+      assert.deepStrictEqual(schedules.map(({ name }) => name), names)
+      assert.deepStrictEqual(told.filter((line) => line.includes("schedule unread cannot be read")).length, 1)
+      assert.isTrue(yield* store.remove("unread"))
+    })).pipe(Effect.provide(Logger.layer([logger])))
+  })
+
+  it.effect("a decision reads the rows of its own schedule, however many others there are", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* sql`
+        INSERT INTO ostinato.schedule (name, task, timetable, policy)
+        SELECT 'many.' || n, 'suite.task', '{"_tag":"Every","everyMs":1000,"anchor":"fixed"}', '{}'
+        FROM generate_series(1, 5000) n`
+      yield* sql`
+        INSERT INTO ostinato.tick (schedule, tick) SELECT 'many.' || n, now() FROM generate_series(1, 5000) n`
+      yield* sql`ANALYZE ostinato.schedule, ostinato.tick`
+      const plan = yield* sql<Record<string, string>>`EXPLAIN ${schedules(sql, sql("ostinato"), "many.7")}`
+      const lines = plan.flatMap((row) => Object.values(row))
+      assert.deepStrictEqual(lines.filter((line) => line.includes("Seq Scan")), [])
+      assert.deepStrictEqual(lines.filter((line) => line.includes("Index Cond")).length, 2)
+      yield* sql`DELETE FROM ostinato.schedule WHERE name LIKE 'many.%'`
     }))
 
   it.effect("a job that a tick hands over is there with the tick, or neither is", () =>

@@ -19,22 +19,22 @@ const leaseSeconds = Duration.toSeconds(LeaseTiming.duration)
 /** The end of a lease that begins now. */
 export const until = (sql: Sql) => sql.literal(`now() + interval '${leaseSeconds} seconds'`)
 
-/** Schedules by name, with the number of their ticks in work and waiting, and the time. */
-export const schedules = (sql: Sql, s: Identifier, name: string | null = null) =>
-  Effect.flatMap(
-    sql`
-      SELECT s.name, s.task, s.source, s.tenant, s.timetable, s.policy, s.payload, s.paused, s.revision,
-        s.last_tick AS "lastTick", s.next_tick AS "nextTick", s.progress, s.delay_ms AS "delayMs",
-        s.seen_until <= now() AS orphaned, now() AS now, coalesce(t.open, 0)::int AS open,
-        coalesce(t.waiting, 0)::int AS waiting
-      FROM ${s}.schedule s LEFT JOIN (
-        SELECT schedule, count(*) FILTER (WHERE lease_until > now()) AS open,
-          count(*) FILTER (WHERE lease_until IS NULL OR lease_until <= now()) AS waiting
-        FROM ${s}.tick WHERE finished_at IS NULL GROUP BY schedule
-      ) t ON t.schedule = s.name
-      WHERE ${name}::text IS NULL OR s.name = ${name} ORDER BY s.name COLLATE "C"`,
-    tables.decodeSchedules
-  )
+/** One schedule or all, by name, with the number of their ticks in work and waiting, and the time. */
+export const schedules = (sql: Sql, s: Identifier, name?: string) => {
+  const all = sql.literal("TRUE")
+  return sql<{ name: string }>`
+    SELECT s.name, s.task, s.source, s.tenant, s.timetable, s.policy, s.payload, s.paused, s.revision,
+      s.last_tick AS "lastTick", s.next_tick AS "nextTick", s.progress, s.delay_ms AS "delayMs",
+      s.seen_until <= now() AS orphaned, now() AS now, coalesce(t.open, 0)::int AS open,
+      coalesce(t.waiting, 0)::int AS waiting
+    FROM ${s}.schedule s LEFT JOIN (
+      SELECT schedule, count(*) FILTER (WHERE lease_until > now()) AS open,
+        count(*) FILTER (WHERE lease_until IS NULL OR lease_until <= now()) AS waiting
+      FROM ${s}.tick WHERE finished_at IS NULL AND ${name === undefined ? all : sql`schedule = ${name}`}
+      GROUP BY schedule
+    ) t ON t.schedule = s.name
+    WHERE ${name === undefined ? all : sql`s.name = ${name}`} ORDER BY s.name COLLATE "C"`
+}
 
 /** The time by the server's clock. */
 export const now = (sql: Sql) =>
@@ -62,7 +62,7 @@ export const situation = Effect.fnUntraced(function*(sql: Sql, s: Identifier, na
   const unfinished = yield* Effect.flatMap(lock(sql, s, name), tables.decodeUnfinished)
   const [row] = yield* schedules(sql, s, name)
   if (row === undefined) return yield* new ScheduleNotFound({ name })
-  const { now, ...schedule } = row
+  const { now, ...schedule } = yield* tables.decodeSchedule(row)
   const lost = unfinished.filter((tick) => tick.isLost)
   if (lost.length > 0) {
     yield* sql`
