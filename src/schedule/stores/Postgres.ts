@@ -31,7 +31,7 @@ import {
   ScheduleStoreUnavailable,
   ScheduleTaken
 } from "../ScheduleStore.ts"
-import type { Claim } from "../Tick.ts"
+import type { Claim, Retention } from "../Tick.ts"
 import * as Timetable from "../Timetable.ts"
 
 /**
@@ -50,6 +50,8 @@ export const layer = (options?: {
    * that are still open are closed at once instead of when their leases run out. Defaults to `false`.
    */
   readonly exclusive?: boolean | undefined
+  /** Of each schedule the newest 1,000 ended ticks of the last 90 days are kept by default. */
+  readonly retention?: Retention | undefined
 }): Layer.Layer<ScheduleStore, ScheduleStoreUnavailable, PgClient.PgClient> =>
   Layer.effect(
     ScheduleStore,
@@ -57,6 +59,7 @@ export const layer = (options?: {
       const sql = yield* PgClient.PgClient
       const s = sql(yield* DatabaseSchema)
       const until = decision.until(sql)
+      const retention = options?.retention ?? {}
       // names of schedules that cannot be read
       const told = new Set<string>()
       const transaction = <A, E>(work: Effect.Effect<A, E>) =>
@@ -170,7 +173,7 @@ export const layer = (options?: {
             transaction(Effect.gen(function*() {
               const situation = yield* decision.situation(sql, s, name)
               const advance = yield* plan(situation)
-              const { skipped, started } = yield* decision.write(sql, s, situation, advance)
+              const { skipped, started } = yield* decision.write(sql, s, situation, advance, retention)
               yield* decision.place(sql, s, situation, advance)
               const kept = yield* Effect.filter(
                 started,

@@ -9,7 +9,7 @@ import * as Decide from "ostinato/schedule/Decide"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as PostgresScheduleStore from "ostinato/schedule/stores/Postgres"
-import type { Claim } from "ostinato/schedule/Tick"
+import type { Claim, Retention } from "ostinato/schedule/Tick"
 import * as Timetable from "ostinato/schedule/Timetable"
 import { schedules } from "../../../src/schedule/internal/postgres/decision.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
@@ -17,7 +17,10 @@ import * as TestDatabase from "../../contract/TestDatabase.ts"
 const fortnightly = Timetable.every("2 weeks")
 
 /** Another process that starts now. */
-const elsewhere = <A, E>(work: Effect.Effect<A, E, ScheduleStore>, options?: { readonly exclusive: boolean }) =>
+const elsewhere = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  options?: Parameters<typeof PostgresScheduleStore.layer>[0]
+) =>
   Effect.provide(work, PostgresScheduleStore.layer(options))
 
 const register = (name: string) =>
@@ -208,6 +211,32 @@ layer(
       assert.isTrue(yield* store.remove("unread"))
     })).pipe(Effect.provide(Logger.layer([logger])))
   })
+
+  it.effect("D.8 ended ticks are bounded by number and by age, as configured, and those that have not ended stay", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* register("kept")
+      // ended n days ago, one a day; two that have not ended
+      yield* sql`
+        INSERT INTO ostinato.tick (schedule, tick, finished_at, outcome)
+        SELECT 'kept', now() - n * interval '1 day', now() - n * interval '1 day', 'completed'
+        FROM generate_series(1, 120) n`
+      yield* sql`
+        INSERT INTO ostinato.tick (schedule, tick) SELECT 'kept', now() - n * interval '1 year' FROM generate_series(1, 2) n`
+      const left = (retention?: Retention) =>
+        Effect.gen(function*() {
+          yield* elsewhere(advance("kept", true), { retention })
+          const [counts] = yield* sql<{ ended: number; open: number }>`
+            SELECT count(*) FILTER (WHERE outcome = 'completed')::int AS ended,
+              count(*) FILTER (WHERE finished_at IS NULL)::int AS open
+            FROM ostinato.tick WHERE schedule = 'kept'`
+          return counts
+        })
+      // two wait, so each decision also adds one that is skipped
+      assert.deepStrictEqual(yield* left(), { ended: 89, open: 2 })
+      assert.deepStrictEqual(yield* left({ age: "30 days" }), { ended: 29, open: 2 })
+      assert.deepStrictEqual(yield* left({ ticks: 10 }), { ended: 7, open: 2 })
+    }))
 
   it.effect("a decision reads the rows of its own schedule, however many others there are", () =>
     Effect.gen(function*() {

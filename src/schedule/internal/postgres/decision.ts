@@ -9,7 +9,7 @@ import type { Identifier } from "effect/sql/Statement"
 import * as LeaseTiming from "../../../core/LeaseTiming.ts"
 import * as StoredText from "../../../store/StoredText.ts"
 import { type Advance, Schedule, ScheduleNotFound, type Situation } from "../../ScheduleStore.ts"
-import type { Asked, Unfinished } from "../../Tick.ts"
+import type { Asked, Retention, Unfinished } from "../../Tick.ts"
 import * as tables from "./tables.ts"
 
 export type Sql = PgClient.PgClient
@@ -83,7 +83,7 @@ export const situation = Effect.fnUntraced(function*(sql: Sql, s: Identifier, na
 
 /** Writes what was decided. Gives the ticks that are the caller's, oldest first, and how many were skipped. */
 export const write = Effect.fnUntraced(
-  function*(sql: Sql, s: Identifier, { schedule: { name } }: Situation, advance: Advance) {
+  function*(sql: Sql, s: Identifier, { schedule: { name } }: Situation, advance: Advance, retention: Retention) {
     const { abandon, record, skip, start, stop } = advance
     if (record.length > 0) yield* insert(sql, s, name, record)
     const skipped = skip.length === 0 ? [] : yield* sql`
@@ -112,18 +112,19 @@ export const write = Effect.fnUntraced(
       RETURNING schedule, tick, epoch, asked`,
       tables.decodeClaims
     )
-    if (record.length + skip.length > 0) yield* prune(sql, s, name)
+    if (record.length + skip.length > 0) yield* prune(sql, s, name, retention)
     return { started: [...started].sort(oldestFirst), skipped: skipped.length }
   }
 )
 
-/** Keeps the newest 1,000 ended ticks. Their place has moved on, so older instants never come again. */
-const prune = (sql: Sql, s: Identifier, name: string) =>
+/** Removes ended ticks beyond their bounds. Their place has moved on, so older instants never come again. */
+const prune = (sql: Sql, s: Identifier, name: string, { age, ticks }: Retention) =>
   sql`
-    DELETE FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL AND tick < (
-      SELECT tick FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL
-      ORDER BY tick DESC OFFSET 999 LIMIT 1
-    )`
+    DELETE FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL AND (
+      finished_at < now() - ${Duration.toSeconds(age ?? "90 days")} * interval '1 second' OR tick <= (
+        SELECT tick FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL
+        ORDER BY tick DESC OFFSET ${ticks ?? 1000} LIMIT 1
+      ))`
 
 /** Moves the schedule on, unless it stays as it is. */
 export const place = Effect.fnUntraced(
