@@ -4,7 +4,8 @@
  * A decision is one transaction that holds the row of its schedule: whoever comes second sees what the first wrote. The
  * primary key of `tick` makes an instant exist at most once. The database's clock is the only one. Nothing here takes part
  * in the caller's transaction. Locks are taken in one order, so nothing here waits in a circle: the row of a schedule, then
- * its ticks; several of a kind by name and instant.
+ * its ticks; several of a kind by name and instant. Leases are kept over the connections of the house, also when the pool
+ * of user code is full.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
@@ -15,6 +16,7 @@ import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as Statement from "effect/sql/Statement"
 import { fromCause } from "../../core/TaskError.ts"
+import { ControlSql } from "../../store/ControlSql.ts"
 import { Database } from "../../store/Database.ts"
 import { DatabaseSchema } from "../../store/DatabaseSchema.ts"
 import type { Line } from "../../store/Migration.ts"
@@ -52,11 +54,13 @@ export const layer = (options?: {
   readonly exclusive?: boolean | undefined
   /** Of each schedule the newest 1,000 ended ticks of the last 90 days are kept by default. */
   readonly retention?: Retention | undefined
-}): Layer.Layer<ScheduleStore, ScheduleStoreUnavailable, PgClient.PgClient> =>
+}): Layer.Layer<ScheduleStore, ScheduleStoreUnavailable, PgClient.PgClient | ControlSql> =>
   Layer.effect(
     ScheduleStore,
     Effect.gen(function*() {
+      // what is handed over with a decision is written by the client of user code; the rest does not wait for that
       const sql = yield* PgClient.PgClient
+      const house = yield* ControlSql
       const s = sql(yield* DatabaseSchema)
       const until = decision.until(sql)
       const retention = options?.retention ?? {}
@@ -136,7 +140,7 @@ export const layer = (options?: {
         attempt(
           operation,
           Effect.map(
-            sql`
+            house`
               UPDATE ${s}.tick SET ${change}
               WHERE schedule = ${claim.schedule} AND tick = ${DateTime.toDateUtc(claim.tick)} AND epoch = ${claim.epoch}
                 AND finished_at IS NULL AND lease_until IS NOT NULL
@@ -198,7 +202,7 @@ export const layer = (options?: {
           attempt(
             "renew leases",
             Effect.map(
-              sql<{ schedule: string; tick: Date; isLost: boolean; isStopping: boolean }>`
+              house<{ schedule: string; tick: Date; isLost: boolean; isStopping: boolean }>`
                 WITH held AS (
                   SELECT * FROM unnest(${claims.map((claim) => claim.schedule)}::text[],
                     ${claims.map((claim) => DateTime.toDateUtc(claim.tick))}::timestamptz[],
@@ -229,7 +233,7 @@ export const layer = (options?: {
           attempt(
             "finish tick",
             Effect.map(
-              sql<{ decide: boolean }>`
+              house<{ decide: boolean }>`
                 WITH ended AS (
                   UPDATE ${s}.tick SET finished_at = now(), outcome = ${outcome},
                     detail = ${detail === null ? null : StoredText.text(detail)}
@@ -247,7 +251,7 @@ export const layer = (options?: {
             "look at schedules",
             Effect.gen(function*() {
               const seconds = Duration.toSeconds(hold)
-              yield* sql`
+              yield* house`
                 WITH mine AS (
                   SELECT name FROM ${s}.schedule
                   WHERE name = ANY(${[...mine]}::text[]) AND seen_until < now() + ${seconds / 2} * interval '1 second'
@@ -255,20 +259,20 @@ export const layer = (options?: {
                 )
                 UPDATE ${s}.schedule s SET seen_until = now() + ${seconds} * interval '1 second'
                 FROM mine WHERE s.name = mine.name`
-              const now = yield* decision.now(sql)
-              const rows = yield* decision.schedules(sql, s)
+              const now = yield* decision.now(house)
+              const rows = yield* decision.schedules(house, s)
               return { now, schedules: yield* tables.readable(rows, told) }
             })
           ),
         list: attempt(
           "list schedules",
-          Effect.flatMap(decision.schedules(sql, s), (rows) => tables.readable(rows, told))
+          Effect.flatMap(decision.schedules(house, s), (rows) => tables.readable(rows, told))
         ),
         ticks: (name, limit) =>
           attempt(
             "list ticks",
             Effect.flatMap(
-              sql`
+              house`
                 SELECT schedule, tick, outcome, detail FROM ${s}.tick WHERE schedule = ${name}
                 ORDER BY tick DESC LIMIT ${limit}`,
               tables.decodeTicks

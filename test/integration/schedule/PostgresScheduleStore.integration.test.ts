@@ -1,5 +1,6 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -177,6 +178,33 @@ layer(
         (sql) =>
           sql`SELECT 1 FROM ostinato.tick WHERE schedule = 'order.d' AND tick > now() - interval '3.5 days' FOR UPDATE NOWAIT`
       )
+    }))
+
+  it.effect("S1.21 leases are kept, work begins and ends are written while the pool of user code is full", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const store = yield* ScheduleStore
+      yield* register("full")
+      const { started: [claim] } = yield* advance("full", true)
+      if (claim === undefined) return assert.fail("no claim")
+      const full = yield* Deferred.make<void>()
+      const over = yield* Deferred.make<void>()
+      let held = 0
+      const holding = yield* Effect.forkChild(Effect.all(
+        Array.from({ length: 8 }, () =>
+          sql.withTransaction(Effect.andThen(
+            Effect.suspend(() => ++held === 8 ? Deferred.succeed(full, undefined) : Effect.void),
+            Deferred.await(over)
+          ))),
+        { concurrency: "unbounded", discard: true }
+      ))
+      yield* Deferred.await(full)
+      assert.isTrue(yield* store.begin(claim))
+      assert.deepStrictEqual(yield* store.renew([claim]), { lost: [], stop: [] })
+      yield* store.finish(claim, "completed", null)
+      yield* Deferred.succeed(over, undefined)
+      yield* Fiber.join(holding)
+      assert.deepStrictEqual((yield* store.ticks("full", 10)).map(({ outcome }) => outcome), ["completed"])
     }))
 
   it.effect("the lease of a tick begins anew with its work", () =>
