@@ -73,7 +73,10 @@ describe("leases of ticks", () => {
       const clock = yield* Clock.Clock
       let leap = 0n
       const slept = Clock.Clock.of({
-        ...clock,
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+        currentTimeMillis: clock.currentTimeMillis,
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+        currentTimeNanos: clock.currentTimeNanos,
         monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + leap,
         monotonicTimeNanos: Effect.map(clock.monotonicTimeNanos, (now) => now + leap),
         sleep: (duration) => clock.sleep(duration)
