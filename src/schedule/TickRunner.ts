@@ -75,8 +75,7 @@ export const make = (
     }, { discard: true })
 
   // the tick may have been claimed here again
-  const drop = (one: Held) =>
-    Effect.sync(() => held.get(keyOf(one.claim)) === one && held.delete(keyOf(one.claim)))
+  const drop = (one: Held) => Effect.sync(() => held.get(keyOf(one.claim)) === one && held.delete(keyOf(one.claim)))
 
   const renew = Effect.gen(function*() {
     if (held.size === 0) return
@@ -135,11 +134,10 @@ export const make = (
             begun = holds
             if (holds) one.renewedAt = before
             return holds
-          })
-        ).pipe(
-          Effect.retry(RetryPolicy.patient("20 seconds")),
-          Effect.catch((error) => Effect.as(Effect.logWarning(error.message), false))
-        )
+          })).pipe(
+            Effect.retry(RetryPolicy.patient("20 seconds")),
+            Effect.catch((error) => Effect.as(Effect.logWarning(error.message), false))
+          )
         const running = asks
           ? Effect.provideService(work(schedule, one, start), RunGate, begin)
           : Effect.flatMap(begin, (holds) => holds ? work(schedule, one, start) : Effect.fail(new Stopped("not begun")))

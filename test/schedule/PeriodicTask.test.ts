@@ -28,7 +28,10 @@ describe("PeriodicTask", () => {
       () => make({ overlap: { allow: 0 } }),
       `overlap {"allow":0} is not allowed: give "skip", "queue-one", "replace" or { allow: n } with n from 1 to 1000`
     )
-    assert.throws(() => make({ jitter: "25 days" }), "jitterMs 2160000000 is not allowed: give a jitter of 0 to 24 days")
+    assert.throws(
+      () => make({ jitter: "25 days" }),
+      "jitterMs 2160000000 is not allowed: give a jitter of 0 to 24 days"
+    )
     const { policy } = make({ missed: { all: 1000 }, overlap: { allow: 1000 }, jitter: "24 days" })
     assert.deepStrictEqual(policy, { missed: { all: 1000 }, overlap: { allow: 1000 }, jitterMs: 2_073_600_000 })
   })

@@ -3,7 +3,7 @@ import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { MemoryScheduleStore, ScheduleStore, SchedulePolicy, Timetable } from "ostinato/schedule"
+import { MemoryScheduleStore, SchedulePolicy, ScheduleStore, Timetable } from "ostinato/schedule"
 import * as TickRunner from "ostinato/schedule/TickRunner"
 
 describe("TickRunner", () => {

@@ -21,8 +21,7 @@ const fortnightly = Timetable.every("2 weeks")
 const elsewhere = <A, E, R>(
   work: Effect.Effect<A, E, R>,
   options?: Parameters<typeof PostgresScheduleStore.layer>[0]
-) =>
-  Effect.provide(work, PostgresScheduleStore.layer(options))
+) => Effect.provide(work, PostgresScheduleStore.layer(options))
 
 const register = (name: string) =>
   Effect.flatMap(

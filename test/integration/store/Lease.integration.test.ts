@@ -151,15 +151,21 @@ layer(Layer.provideMerge(Lease.Lease.layer(), TestDatabase.layer(Lease.migration
         monotonicTimeNanos: clock.monotonicTimeNanos,
         sleep: (duration) => clock.sleep(duration)
       })
-      const renewed = Effect.flatMap(row("set"), ({ until: before }) =>
-        until(Effect.map(row("set"), (now) => now.until.getTime() > before.getTime())))
+      const renewed = Effect.flatMap(
+        row("set"),
+        ({ until: before }) => until(Effect.map(row("set"), (now) => now.until.getTime() > before.getTime()))
+      )
       const work = Effect.gen(function*() {
         yield* renewed
         ahead = 3_600_000_000_000n
         yield* renewed
         yield* renewed
       })
-      const done = yield* Effect.provideService(lease.withLease("set", () => work, { term: "2 seconds" }), Clock.Clock, set)
+      const done = yield* Effect.provideService(
+        lease.withLease("set", () => work, { term: "2 seconds" }),
+        Clock.Clock,
+        set
+      )
       assert.isTrue(Option.isSome(done))
     }))
 

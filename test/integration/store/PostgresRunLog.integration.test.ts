@@ -63,7 +63,10 @@ layer(
       const sql = yield* PgClient.PgClient
       const held = yield* begin
       const other = yield* begin
-      yield* sql`UPDATE ostinato.run SET lease_until = now() - interval '1 second' WHERE id = ANY(${[held, other]}::uuid[])`
+      yield* sql`UPDATE ostinato.run SET lease_until = now() - interval '1 second' WHERE id = ANY(${[
+        held,
+        other
+      ]}::uuid[])`
       yield* sql.withTransaction(Effect.gen(function*() {
         yield* sql`SELECT 1 FROM ostinato.run WHERE id = ${held}::uuid FOR UPDATE`
         assert.strictEqual(yield* elsewhere(statusOf(other)), "abandoned")
