@@ -75,6 +75,7 @@ describe("leases of ticks", () => {
       const clock = yield* Clock.Clock
       let leap = 0n
       const slept = Clock.Clock.of({
+        // oxlint-disable-next-line typescript/no-misused-spread -- the clock of a test is a literal, whose methods are its own
         ...clock,
         monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + leap,
         monotonicTimeNanos: Effect.map(clock.monotonicTimeNanos, (now) => now + leap)
