@@ -138,6 +138,23 @@ describe("leases of ticks", () => {
     )
   })
 
+  it.effect("S0.7 the extra run of a start is made once, also where the loop has to begin anew", () => {
+    const starts: Array<number> = []
+    return Effect.gen(function*() {
+      const store = yield* ScheduleStore.ScheduleStore
+      yield* start
+      yield* pass(5)
+      // the loop finds its schedule gone at 10 s, and makes it again
+      yield* store.remove("test.schedule")
+      yield* pass(18)
+      assert.deepStrictEqual(starts, [0, 20])
+      yield* stopNow
+    }).pipe(
+      Effect.provide(make({ every: Timetable.every("10 seconds"), runOnStart: true }, starts)),
+      Effect.provide([changed(() => ({})), quiet])
+    )
+  })
+
   it.effect("S1.21 a tick that was replaced before its work could begin gives its turn to the newer one", () => {
     const starts: Array<number> = []
     return Effect.gen(function*() {

@@ -69,11 +69,12 @@ export const make = Effect.fnUntraced(function*<R>(schedules: ReadonlyArray<Peri
   const begin = Effect.fnUntraced(function*({ intake, ticking: into }: Cycle<R>, entry: entries.Entry<R>) {
     const loop: Loop = { scope: yield* Scope.fork(intake), wake: Effect.void }
     loops.set(entry.name, loop)
+    const owed = { atStart: enabled && entry.runOnStart }
     const turning = Effect.gen(function*() {
       const sleeper = yield* Sleeper.make
       loop.wake = sleeper.wake
       yield* registration.registered(store, entry, enabled)
-      return yield* ticking.loop(into, entry, sleeper, outage)
+      return yield* ticking.loop(into, entry, sleeper, outage, owed)
     }).pipe(
       outage.patient,
       entry.definition === undefined ? Effect.catchTag("ScheduleNotFound", () => Effect.never) : again,
