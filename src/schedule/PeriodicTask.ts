@@ -8,7 +8,8 @@ import * as RunGate from "../core/RunGate.ts"
 import { type Any, decodePayload } from "../core/Task.ts"
 import type { PayloadInvalid } from "../core/TaskError.ts"
 import type { Trigger } from "../core/TaskRun.ts"
-import type { Missed, Overlap, SchedulePolicy } from "./SchedulePolicy.ts"
+import { type Missed, type Overlap, problemOf, type SchedulePolicy } from "./SchedulePolicy.ts"
+import { ScheduleInvalid } from "./ScheduleRefused.ts"
 import type { Timetable } from "./Timetable.ts"
 
 export type { Missed, Overlap } from "./SchedulePolicy.ts"
@@ -35,7 +36,7 @@ export interface PeriodicTask<out R> {
 export type Mode = "run" | "enqueue"
 
 /**
- * Binds a task to a timetable.
+ * Binds a task to a timetable. Throws `ScheduleInvalid` where a rule is not allowed: no store could keep it.
  *
  * @category constructors
  * @example
@@ -67,24 +68,32 @@ export const make = <T extends Any, E, R>(name: string, options: {
   readonly mode?: Mode | undefined
   /** One extra run at every start of the scheduler, unless a tick is due then. The timetable does not move. Defaults to `false`. */
   readonly runOnStart?: boolean | undefined
-  /** Defaults to `skip`. */
+  /** `{ allow: n }` with n from 1 to 1000. Defaults to `skip`. */
   readonly overlap?: Overlap | undefined
-  /** Defaults to `last`. */
+  /** `{ all: n }` with n from 1 to 1000. Defaults to `last`. */
   readonly missed?: Missed | undefined
-  /** How much later than its instant a tick may run, drawn anew for each tick by `Random`. Defaults to none. */
+  /**
+   * How much later than its instant a tick may run, drawn anew for each tick by `Random`; at most 24 days. Defaults to
+   * none.
+   */
   readonly jitter?: Duration.Input | undefined
-}): PeriodicTask<R> => ({
-  name,
-  task: options.task.name,
-  timetable: options.timetable,
-  runOnStart: options.runOnStart ?? false,
-  policy: policy(options),
-  mode: options.mode ?? "run",
-  dispatch: RunGate.like(
-    options.dispatch,
-    (trigger: Trigger) => options.dispatch(options.task, options.payload, trigger)
-  )
-})
+}): PeriodicTask<R> => {
+  const rules = policy(options)
+  const detail = problemOf(rules)
+  if (detail !== undefined) throw new ScheduleInvalid({ name, detail })
+  return {
+    name,
+    task: options.task.name,
+    timetable: options.timetable,
+    runOnStart: options.runOnStart ?? false,
+    policy: rules,
+    mode: options.mode ?? "run",
+    dispatch: RunGate.like(
+      options.dispatch,
+      (trigger: Trigger) => options.dispatch(options.task, options.payload, trigger)
+    )
+  }
+}
 
 /**
  * A task for which schedules may be made while the application runs.

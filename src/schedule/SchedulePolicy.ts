@@ -47,8 +47,8 @@ export type Missed = typeof Missed.Type
 export const SchedulePolicy = Schema.Struct({
   overlap: Overlap,
   missed: Missed,
-  /** A tick runs this many milliseconds late at most, drawn anew for each. */
-  jitterMs: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+  /** A tick runs this many milliseconds late at most, drawn anew for each. At most 24 days. */
+  jitterMs: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 24 * 86_400_000 }))
 })
 
 /**
@@ -62,6 +62,24 @@ export type SchedulePolicy = typeof SchedulePolicy.Type
  * @category constants
  */
 export const standard: SchedulePolicy = { overlap: "skip", missed: "last", jitterMs: 0 }
+
+/**
+ * What is wrong with rules, and what is allowed; nothing where they can be kept.
+ *
+ * @category guards
+ */
+export const problemOf = (policy: SchedulePolicy): string | undefined => {
+  for (const [rule, isAllowed, allowed] of rules) {
+    if (!isAllowed(policy[rule])) return `${rule} ${JSON.stringify(policy[rule])} is not allowed: give ${allowed}`
+  }
+  return undefined
+}
+
+const rules = [
+  ["overlap", Schema.is(Overlap), `"skip", "queue-one", "replace" or { allow: n } with n from 1 to 1000`],
+  ["missed", Schema.is(Missed), `"last", "skip" or { all: n } with n from 1 to 1000`],
+  ["jitterMs", Schema.is(SchedulePolicy.fields.jitterMs), "a jitter of 0 to 24 days"]
+] as const
 
 /**
  * How many runs of a schedule may go on at once.

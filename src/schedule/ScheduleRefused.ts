@@ -26,7 +26,7 @@ export class ScheduleInvalid extends Schema.TaggedError<ScheduleInvalid>()("Sche
   detail: Schema.String
 }) {
   override get message() {
-    return `schedule "${this.name}" was not saved: ${this.detail}`
+    return `schedule "${this.name}" is not valid: ${this.detail}`
   }
 }
 

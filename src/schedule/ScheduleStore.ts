@@ -194,8 +194,8 @@ export class ScheduleStore extends Context.Service<ScheduleStore, {
     ScheduleStoreUnavailable | ScheduleNotFound
   >
   /**
-   * The work of a claimed tick is about to begin. `false`: the claim was lost, so it must not. Asked again because an answer
-   * was lost, it says the same.
+   * The work of a claimed tick is about to begin, and its lease begins anew. `false`: the claim was lost, so it must not.
+   * Asked again because an answer was lost, it says the same.
    */
   readonly begin: (claim: Claim) => Effect.Effect<boolean, ScheduleStoreUnavailable>
   /** Lets a tick wait again whose work has certainly not begun. */

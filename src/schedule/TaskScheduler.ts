@@ -76,11 +76,11 @@ export interface StoredSchedule {
   /** In its JSON form. Defaults to an empty object. */
   readonly payload?: Schema.Json | undefined
   readonly timetable: Every | Cron | Spaced
-  /** Defaults to `skip`. */
+  /** `{ allow: n }` with n from 1 to 1000. Defaults to `skip`. */
   readonly overlap?: Overlap | undefined
-  /** Defaults to `last`. */
+  /** `{ all: n }` with n from 1 to 1000. Defaults to `last`. */
   readonly missed?: Missed | undefined
-  /** Defaults to none. */
+  /** At most 24 days. Defaults to none. */
   readonly jitter?: Duration.Input | undefined
 }
 
@@ -148,7 +148,8 @@ export interface Options<out R> {
 }
 
 /**
- * The scheduler of these periodic tasks. It is stopped with its scope; it does not start by itself.
+ * The scheduler of these periodic tasks. It is stopped with its scope; it does not start by itself. Two of one name are a
+ * defect: `ScheduleInvalid`.
  *
  * @category layers
  * @example

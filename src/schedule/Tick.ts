@@ -10,6 +10,7 @@
  * (epoch), and a write that carries an older one does nothing.
  */
 import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { Origin } from "../core/RunContext.ts"
 import { Trigger } from "../core/TaskRun.ts"
@@ -44,6 +45,18 @@ export interface Tick extends TickKey {
   readonly outcome: TickOutcome | null
   /** Why it was skipped or failed. */
   readonly detail: string | null
+}
+
+/**
+ * How long ended ticks are kept, for each schedule. Ticks that have not ended always are.
+ *
+ * @category models
+ */
+export interface Retention {
+  /** The newest ones. Defaults to `1000`. */
+  readonly ticks?: number | undefined
+  /** Since their end. Defaults to `90 days`. */
+  readonly age?: Duration.Input | undefined
 }
 
 /**

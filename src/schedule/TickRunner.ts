@@ -53,6 +53,7 @@ interface Held {
 }
 
 const giveUpAfter = Duration.toNanosUnsafe(Duration.seconds(22))
+const slept = Duration.toNanosUnsafe(Duration.seconds(1))
 const keyOf = ({ schedule, tick }: TickKey) => `${DateTime.toEpochMillis(tick)} ${schedule}`
 
 const lastSuccess = Metric.gauge("ostinato_schedule_last_success_timestamp_seconds", {
@@ -67,36 +68,45 @@ export const make = (
   const held = new Map<string, Held>()
   let wake: Effect.Effect<void> = Effect.void
 
-  const stop = (keys: ReadonlyArray<TickKey>, reason: string) =>
+  const stop = (keys: ReadonlyArray<TickKey>, reason: string, among: ReadonlyMap<string, Held> = held) =>
     Effect.forEach(keys, (key) => {
-      const found = held.get(keyOf(key))
+      const found = among.get(keyOf(key))
       return found === undefined ? Effect.void : Deferred.succeed(found.stop, reason)
     }, { discard: true })
 
+  // the tick may have been claimed here again
+  const drop = (one: Held) => Effect.sync(() => held.get(keyOf(one.claim)) === one && held.delete(keyOf(one.claim)))
+
   const renew = Effect.gen(function*() {
     if (held.size === 0) return
-    const mine = Array.from(held.values())
+    const mine = new Map(held)
     const before = yield* Clock.monotonicTimeNanos
-    const { lost, stop: asked } = yield* store.renew(mine.map(({ claim }) => claim))
-    for (const one of mine) one.renewedAt = before
-    yield* stop(lost, "its lease ran out")
-    yield* stop(asked, replaced)
+    const { lost, stop: asked } = yield* store.renew(Array.from(mine.values(), ({ claim }) => claim))
+    for (const one of mine.values()) one.renewedAt = before
+    yield* stop(lost, "its lease ran out", mine)
+    yield* stop(asked, replaced, mine)
   })
 
-  const givenUp = Effect.gen(function*() {
-    const now = yield* Clock.monotonicTimeNanos
-    const late = Array.from(held.values()).filter((one) => now - one.renewedAt >= giveUpAfter)
-    yield* stop(late.map(({ claim }) => claim), "its lease could not be kept")
-  })
+  // on its own clock: a renewal that does not answer must not hold it up
+  const watched = (one: Held, wasLate = false): Effect.Effect<never> =>
+    Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+      const left = one.renewedAt + giveUpAfter - now
+      if (left > 0n) return Effect.delay(Effect.suspend(() => watched(one)), Duration.nanos(left))
+      // a process that slept may still have its lease, and the heartbeat asks
+      return left < -slept && !wasLate
+        ? Effect.delay(Effect.suspend(() => watched(one, true)), "4 seconds")
+        : Effect.andThen(Deferred.succeed(one.stop, "its lease could not be kept"), Effect.never)
+    })
 
   const beat = Effect.timeoutOrElse(renew, {
     duration: "2 seconds",
     orElse: () => Effect.fail({ message: "schedules: leases were not renewed in time" })
-  }).pipe(Effect.catch((error) => Effect.andThen(Effect.logWarning(error.message), givenUp)))
+  }).pipe(Effect.catch((error) => Effect.logWarning(error.message)))
 
   const finish = ({ claim }: Held, outcome: TickOutcome, detail: string | null) =>
     store.finish(claim, outcome, detail).pipe(
-      Effect.retry(RetryPolicy.patient("20 seconds")),
+      // meanwhile it is renewed as soon as the store is back, so its end is not lost to an outage
+      Effect.retry(RetryPolicy.patient("5 minutes")),
       Effect.flatMap((decide) => decide ? ended(claim.schedule) : Effect.void),
       Effect.catchCause((cause) =>
         Effect.logError(`the end of a tick of ${claim.schedule} could not be recorded`, cause)
@@ -119,21 +129,26 @@ export const make = (
         const stopped = Effect.flatMap(Deferred.await(one.stop), (reason) => Effect.fail(new Stopped(reason)))
         // whether the claim held when the work was to begin; unknown until then, and where the store does not answer
         let begun: boolean | undefined
-        const begin = Effect.retry(store.begin(one.claim), RetryPolicy.patient("20 seconds")).pipe(
-          Effect.tap((holds) =>
-            Effect.sync(() => {
-              begun = holds
-            })
-          ),
-          Effect.catch((error) => Effect.as(Effect.logWarning(error.message), false))
-        )
+        const begin = Effect.flatMap(Clock.monotonicTimeNanos, (before) =>
+          Effect.map(store.begin(one.claim), (holds) => {
+            begun = holds
+            if (holds) one.renewedAt = before
+            return holds
+          })).pipe(
+            Effect.retry(RetryPolicy.patient("20 seconds")),
+            Effect.catch((error) => Effect.as(Effect.logWarning(error.message), false))
+          )
         const running = asks
           ? Effect.provideService(work(schedule, one, start), RunGate, begin)
           : Effect.flatMap(begin, (holds) => holds ? work(schedule, one, start) : Effect.fail(new Stopped("not begun")))
-        const exit = yield* Effect.exit(restore(Effect.raceFirst(running, stopped)))
+        const stops = Effect.raceFirst(stopped, watched(one))
+        const exit = yield* Effect.exit(restore(Effect.raceFirst(running, stops)))
         if (begun === false) return
         const [outcome, detail] = endOf(exit)
-        if (begun === undefined && (outcome === "interrupted" || outcome === "skipped")) return yield* release(one)
+        if (begun === undefined && (outcome === "interrupted" || outcome === "skipped")) {
+          // one that a newer tick replaces does not wait for another turn
+          return yield* detail === replaced ? finish(one, "skipped", detail) : release(one)
+        }
         if (Exit.isSuccess(exit)) yield* succeeded(schedule.name)
         yield* finish(one, outcome, detail)
       })
@@ -158,14 +173,14 @@ export const make = (
       yield* wake
       yield* Effect.forEach(
         mine,
-        (one) => Effect.ensuring(runOne(schedule, one, start, asks), Effect.sync(() => held.delete(keyOf(one.claim)))),
+        (one) => Effect.ensuring(runOne(schedule, one, start, asks), drop(one)),
         { concurrency: "unbounded", discard: true }
       ).pipe(
         // an interruption that came before their turn
         Effect.onInterrupt(() =>
           Effect.forEach(
             mine.filter((one) => held.get(keyOf(one.claim)) === one),
-            (one) => Effect.ensuring(release(one), Effect.sync(() => held.delete(keyOf(one.claim)))),
+            (one) => Effect.ensuring(release(one), drop(one)),
             { discard: true }
           )
         )

@@ -147,7 +147,7 @@ const make = Effect.gen(function*() {
     let validSince = since
     return yield* Effect.forever(Effect.gen(function*() {
       yield* Effect.sleep(part(renewEvery))
-      const began = yield* Clock.currentTimeNanos
+      const began = yield* Clock.monotonicTimeNanos
       const left = validSince + limit - began
       yield* renew(claim).pipe(
         Effect.retry({
@@ -168,7 +168,7 @@ const make = Effect.gen(function*() {
     renew,
     release,
     withLease: (name, work, options) =>
-      Effect.flatMap(Clock.currentTimeNanos, (since) =>
+      Effect.flatMap(Clock.monotonicTimeNanos, (since) =>
         Effect.acquireUseRelease(
           acquire(name, options),
           Option.match({

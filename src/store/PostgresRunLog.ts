@@ -69,14 +69,7 @@ export const layer = (options?: {
 
       // what began before this server did cannot be alive where this process started it; a guest may have begun since
       const sweep = (exclusive: boolean) =>
-        attempt(
-          "sweep",
-          sql`
-            UPDATE ${s}.run SET status = 'abandoned', finished_at = now(), lease_until = NULL
-            WHERE status IN ('running', 'waiting')
-              AND (lease_until < now() OR ${exclusive}::boolean AND started_at < pg_postmaster_start_time())
-              AND NOT id = ANY(${Array.from(open.keys())}::uuid[])`
-        )
+        Effect.suspend(() => attempt("sweep", RunTable.sweep(sql, s, { exclusive, mine: Array.from(open.keys()) })))
       const tell = (id: string, cancellation: Cancellation) =>
         Effect.suspend(() => {
           const cancelled = open.get(id)

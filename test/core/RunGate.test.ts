@@ -96,6 +96,24 @@ describe("RunGate", () => {
       ])
     }).pipe(Effect.provide(MemoryRunLog.layer())))
 
+  it.effect("G11 in a pool nothing is written between its answer and the handler, so a kill finds nothing in between", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const log = yield* RunLog.RunLog
+      const pool = yield* TaskPool.make({ name: "gate", capacity: 1, drain: 0 })
+      const task = Task.fn("gate.pooled", {}, () => Effect.sync(() => void seen.push("handler")))
+      const noting = RunLog.RunLog.of({
+        ...log,
+        started: (id) => Effect.andThen(Effect.sync(() => void seen.push("started")), log.started(id))
+      })
+      const run = yield* Dispatch.pool(pool)(task, {}, cli).pipe(
+        Effect.provideService(RunLog.RunLog, noting),
+        Effect.provideService(RunGate.RunGate, Effect.sync(() => seen.push("asked") > 0))
+      )
+      yield* run.await
+      assert.deepStrictEqual(seen, ["started", "asked", "handler"])
+    }).pipe(Effect.provide(MemoryRunLog.layer())))
+
   it("G11 tells a dispatch that asks from one that does not", () => {
     const own = () => Effect.never
     assert.isTrue(RunGate.asks(Dispatch.here))

@@ -95,6 +95,20 @@ describe("the checker of the suite schedule", () => {
     )
   })
 
+  it("finds a row that calls work cut which ended, unless its process was killed before it could say so", () => {
+    const unsaid = ({ rows }: ReturnType<typeof history>) =>
+      rows.splice(0, 1, {
+        schedule: "prove.a",
+        tick: instant(0),
+        outcome: "abandoned",
+        detail: null,
+        begun: true,
+        pids: [7]
+      })
+    assert.deepStrictEqual(judge(unsaid), { ...well, misrecorded: 1 })
+    assert.deepStrictEqual(judge(unsaid, ["node-0.1"]), well)
+  })
+
   it("tells a tick that was begun and cut before its first step from one that never began", () => {
     const unwritten = (begun: boolean) => ({ lines, rows }: ReturnType<typeof history>) => {
       lines.splice(0, 2)

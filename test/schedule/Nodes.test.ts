@@ -176,7 +176,9 @@ describe("schedules across nodes", () => {
       assert.include(yield* problem({ task: "nobody" }), `no task "nobody" may be scheduled. There are: test.mail`)
       assert.include(yield* problem({ payload: { to: 1 } }), "payload of task test.mail is not valid")
       assert.include(yield* problem({ name: " x" }), "no space at its ends")
-      assert.include(yield* problem({ overlap: { allow: 0 } }), "was not saved")
+      assert.include(yield* problem({ overlap: { allow: 0 } }), `schedule "mail" is not valid: overlap {"allow":0} is`)
+      assert.include(yield* problem({ missed: { all: 100_000 } }), "{ all: n } with n from 1 to 1000")
+      assert.include(yield* problem({ jitter: "25 days" }), "a jitter of 0 to 24 days")
       yield* one.close
     }).pipe(Effect.provide([stores, quiet])))
 

@@ -21,7 +21,7 @@ export interface Verdict {
   readonly double: ReadonlyArray<string>
   /** Runs of instants that were never due. */
   readonly stray: ReadonlyArray<string>
-  /** Instants whose row is absent, not closed, or says that work is done which never began. */
+  /** Instants whose row is absent, not closed, or says something else of their work than its process, which nobody killed. */
   readonly misrecorded: ReadonlyArray<string>
 }
 
@@ -58,7 +58,8 @@ export const check = (input: {
       .filter((line) => !wanted.has(keyOf(line)) && !isLater(line, starts, input.perSchedule)).map(keyOf),
     misrecorded: due.filter((key) => {
       const outcome = row(key)?.outcome ?? null
-      return outcome === null || (outcome === "completed" && !ended.has(key))
+      const isDone = outcome === "completed"
+      return outcome === null || (isDone ? !ended.has(key) : ended.has(key) && !isExplained(key))
     })
   }
 }

@@ -65,7 +65,8 @@ const Main = Layer.unwrap(Effect.gen(function*() {
   ).pipe(
     Layer.provide(TaskScheduler.layer(schedules, { drain: "5 seconds" })),
     Layer.provide(WorkLive),
-    Layer.provide([PostgresRunLog.layer(), PostgresScheduleStore.layer()]),
+    // all are held against the grid, whatever their number
+    Layer.provide([PostgresRunLog.layer(), PostgresScheduleStore.layer({ retention: { ticks: 1_000_000 } })]),
     Layer.provide(migrated),
     Layer.provide(Database.layer({ url, directory: "unused" })),
     Layer.provide(Supervisor.layer)

@@ -170,6 +170,8 @@ const accepting = Effect.fnUntraced(function*<
       Effect.gen(function*() {
         // from here on the run ends itself, whatever becomes of it
         isBegun = true
+        if (where.status === "waiting") yield* begun(log, id)
+        // from its answer on nothing is waited for
         const may = yield* Effect.exit(restore(gate))
         if (Exit.isFailure(may) || !may.value) {
           const now = yield* Clock.monotonicTimeNanos
@@ -179,7 +181,6 @@ const accepting = Effect.fnUntraced(function*<
           yield* close(refused, { startedAt: now, endedAt: now })
           return outcome(task.name, refused, cancelledBy)
         }
-        if (where.status === "waiting") yield* begun(log, id)
         const startedAt = yield* Clock.monotonicTimeNanos
         const guarded = bounded(Effect.provideService(logged(work), Journal, journal), {
           name: `run ${id} of task ${task.name}`,

@@ -3,12 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import * as Schema from "effect/Schema"
 import { RunContext } from "../../core/RunContext.ts"
 import type { Trigger } from "../../core/TaskRun.ts"
 import * as Decide from "../Decide.ts"
 import { policy, type Schedulable } from "../PeriodicTask.ts"
-import { SchedulePolicy } from "../SchedulePolicy.ts"
+import { problemOf } from "../SchedulePolicy.ts"
 import { ScheduleInCode, ScheduleInvalid, SchedulerNotRunning } from "../ScheduleRefused.ts"
 import { type Schedule, ScheduleNotFound, type ScheduleStore } from "../ScheduleStore.ts"
 import type { RunNow, Status, StoredSchedule, TaskScheduler } from "../TaskScheduler.ts"
@@ -100,10 +99,9 @@ export const make = <R>(
     }
     const payload = schedule.payload ?? {}
     yield* Effect.mapError(task.check(payload), (error) => invalid(error.message))
-    const rules = yield* Effect.mapError(
-      Schema.decodeUnknownEffect(SchedulePolicy)(policy(schedule)),
-      (error) => invalid(error.message)
-    )
+    const rules = policy(schedule)
+    const problem = problemOf(rules)
+    if (problem !== undefined) return yield* invalid(problem)
     const saved = yield* store.register({
       name: keyOf(tenant, schedule.name),
       task: schedule.task,

@@ -13,6 +13,7 @@ import * as Drain from "../../core/Drain.ts"
 import * as Sleeper from "../../core/Sleeper.ts"
 import { Supervisor } from "../../core/Supervisor.ts"
 import type { PeriodicTask } from "../PeriodicTask.ts"
+import { ScheduleInvalid } from "../ScheduleRefused.ts"
 import { type Schedule, ScheduleStore } from "../ScheduleStore.ts"
 import type { Options, Report, Status, TaskScheduler } from "../TaskScheduler.ts"
 import * as TickRunner from "../TickRunner.ts"
@@ -48,6 +49,11 @@ export const make = Effect.fnUntraced(function*<R>(schedules: ReadonlyArray<Peri
   const hold = Duration.max(Duration.times(poll, 3), Duration.seconds(30))
   const tasks = new Map((options.schedulable ?? []).map((one) => [one.task, one]))
   const code = new Map(schedules.map((periodic) => [periodic.name, entries.ofCode(periodic)]))
+  const twice = schedules.find((periodic, i) => schedules.findIndex(({ name }) => name === periodic.name) < i)
+  if (twice !== undefined) {
+    const detail = "this program has two schedules of that name: give each a name of its own"
+    return yield* Effect.die(new ScheduleInvalid({ name: twice.name, detail }))
+  }
   const loops = new Map<string, Loop>()
   let look = Effect.void
   let phase: "stopped" | "running" | "stopping" = "stopped"
@@ -63,11 +69,12 @@ export const make = Effect.fnUntraced(function*<R>(schedules: ReadonlyArray<Peri
   const begin = Effect.fnUntraced(function*({ intake, ticking: into }: Cycle<R>, entry: entries.Entry<R>) {
     const loop: Loop = { scope: yield* Scope.fork(intake), wake: Effect.void }
     loops.set(entry.name, loop)
+    const owed = { atStart: enabled && entry.runOnStart }
     const turning = Effect.gen(function*() {
       const sleeper = yield* Sleeper.make
       loop.wake = sleeper.wake
       yield* registration.registered(store, entry, enabled)
-      return yield* ticking.loop(into, entry, sleeper, outage)
+      return yield* ticking.loop(into, entry, sleeper, outage, owed)
     }).pipe(
       outage.patient,
       entry.definition === undefined ? Effect.catchTag("ScheduleNotFound", () => Effect.never) : again,

@@ -63,13 +63,18 @@ export const ask = Effect.fnUntraced(function*<R>(
   return accepted ? { ...(yield* Deferred.await(decided)), ended: Deferred.await(ended) } : undefined
 })
 
+/** What the loop of a schedule still owes, also when it breaks and begins anew. */
+interface Owed {
+  /** The extra run at a start. */
+  atStart: boolean
+}
+
 /** The loop of one schedule, until it is interrupted or the schedule is gone. */
-export const loop = <R>(ticking: Ticking<R>, entry: Entry<R>, sleeper: Sleeper.Sleeper, outage: Outage) => {
-  let atStart = ticking.fires && entry.runOnStart
-  const next = Effect.suspend(() => ask(ticking, entry, atStart ? { extra: "start" } : {})).pipe(
+export const loop = <R>(ticking: Ticking<R>, entry: Entry<R>, sleeper: Sleeper.Sleeper, outage: Outage, owed: Owed) => {
+  const next = Effect.suspend(() => ask(ticking, entry, owed.atStart ? { extra: "start" } : {})).pipe(
     outage.patient,
     Effect.flatMap((decided) => {
-      atStart = false
+      owed.atStart = false
       return sleeper.sleep(decided === undefined ? aDay : Duration.min(decided.wait, aDay))
     })
   )

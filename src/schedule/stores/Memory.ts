@@ -143,10 +143,11 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
       }
     }),
     begin: (claim) =>
-      Effect.sync(() => {
+      Effect.map(Clock.currentTimeMillis, (now) => {
         const tick = held(claim)
         if (tick === undefined) return false
         tick.isBegun = true
+        tick.leaseUntil = now + leaseMs
         touch(claim)
         return true
       }),
@@ -156,6 +157,7 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
         if (tick === undefined) return
         tick.leaseUntil = null
         tick.isBegun = false
+        tick.stopAt = null
         touch(claim)
       }),
     renew: (claims) =>

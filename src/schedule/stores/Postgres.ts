@@ -3,7 +3,9 @@
  *
  * A decision is one transaction that holds the row of its schedule: whoever comes second sees what the first wrote. The
  * primary key of `tick` makes an instant exist at most once. The database's clock is the only one. Nothing here takes part
- * in the caller's transaction.
+ * in the caller's transaction. Locks are taken in one order, so nothing here waits in a circle: the row of a schedule, then
+ * its ticks; several of a kind by name and instant. Leases are kept over the connections of the house, also when the pool
+ * of user code is full.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
@@ -12,7 +14,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as SqlClient from "effect/sql/SqlClient"
+import type * as Statement from "effect/sql/Statement"
 import { fromCause } from "../../core/TaskError.ts"
+import { ControlSql } from "../../store/ControlSql.ts"
 import { Database } from "../../store/Database.ts"
 import { DatabaseSchema } from "../../store/DatabaseSchema.ts"
 import type { Line } from "../../store/Migration.ts"
@@ -29,7 +33,7 @@ import {
   ScheduleStoreUnavailable,
   ScheduleTaken
 } from "../ScheduleStore.ts"
-import type { Claim } from "../Tick.ts"
+import type { Claim, Retention } from "../Tick.ts"
 import * as Timetable from "../Timetable.ts"
 
 /**
@@ -48,13 +52,20 @@ export const layer = (options?: {
    * that are still open are closed at once instead of when their leases run out. Defaults to `false`.
    */
   readonly exclusive?: boolean | undefined
-}): Layer.Layer<ScheduleStore, ScheduleStoreUnavailable, PgClient.PgClient> =>
+  /** Of each schedule the newest 1,000 ended ticks of the last 90 days are kept by default. */
+  readonly retention?: Retention | undefined
+}): Layer.Layer<ScheduleStore, ScheduleStoreUnavailable, PgClient.PgClient | ControlSql> =>
   Layer.effect(
     ScheduleStore,
     Effect.gen(function*() {
+      // what is handed over with a decision is written by the client of user code; the rest does not wait for that
       const sql = yield* PgClient.PgClient
+      const house = yield* ControlSql
       const s = sql(yield* DatabaseSchema)
       const until = decision.until(sql)
+      const retention = options?.retention ?? {}
+      // names of schedules that cannot be read
+      const told = new Set<string>()
       const transaction = <A, E>(work: Effect.Effect<A, E>) =>
         Effect.provideService(Database.transaction(work), SqlClient.SqlClient, sql)
 
@@ -108,7 +119,9 @@ export const layer = (options?: {
       })
       const get = Effect.fnUntraced(function*(name: string) {
         const [row] = yield* decision.schedules(sql, s, name)
-        return row === undefined ? yield* new ScheduleNotFound({ name }) : new Schedule(row)
+        return row === undefined
+          ? yield* new ScheduleNotFound({ name })
+          : new Schedule(yield* tables.decodeSchedule(row))
       })
 
       /** In a savepoint: what fails leaves nothing behind, and its tick is closed all the same. */
@@ -123,12 +136,12 @@ export const layer = (options?: {
         return true
       })
 
-      const changeHeld = (operation: string, claim: Claim, change: string) =>
+      const changeHeld = (operation: string, claim: Claim, change: Statement.Fragment) =>
         attempt(
           operation,
           Effect.map(
-            sql`
-              UPDATE ${s}.tick SET ${sql.literal(change)}
+            house`
+              UPDATE ${s}.tick SET ${change}
               WHERE schedule = ${claim.schedule} AND tick = ${DateTime.toDateUtc(claim.tick)} AND epoch = ${claim.epoch}
                 AND finished_at IS NULL AND lease_until IS NOT NULL
               RETURNING 1`,
@@ -153,7 +166,10 @@ export const layer = (options?: {
         remove: (name) =>
           attempt(
             `remove ${name}`,
-            Effect.map(sql`DELETE FROM ${s}.schedule WHERE name = ${name} RETURNING 1`, (rows) => rows.length > 0)
+            transaction(Effect.gen(function*() {
+              yield* decision.lock(sql, s, name)
+              return (yield* sql`DELETE FROM ${s}.schedule WHERE name = ${name} RETURNING 1`).length > 0
+            }))
           ),
         advance: (name, plan, enqueue) =>
           attempt(
@@ -161,7 +177,7 @@ export const layer = (options?: {
             transaction(Effect.gen(function*() {
               const situation = yield* decision.situation(sql, s, name)
               const advance = yield* plan(situation)
-              const { skipped, started } = yield* decision.write(sql, s, situation, advance)
+              const { skipped, started } = yield* decision.write(sql, s, situation, advance, retention)
               yield* decision.place(sql, s, situation, advance)
               const kept = yield* Effect.filter(
                 started,
@@ -178,22 +194,26 @@ export const layer = (options?: {
               }
             }))
           ),
-        begin: (claim) => changeHeld("begin tick", claim, "begun_at = coalesce(begun_at, now())"),
+        begin: (claim) =>
+          changeHeld("begin tick", claim, sql`begun_at = coalesce(begun_at, now()), lease_until = ${until}`),
         release: (claim) =>
-          Effect.asVoid(changeHeld("release tick", claim, "lease_until = NULL, begun_at = NULL, stop_at = NULL")),
+          Effect.asVoid(changeHeld("release tick", claim, sql`lease_until = NULL, begun_at = NULL, stop_at = NULL`)),
         renew: (claims) =>
           attempt(
             "renew leases",
             Effect.map(
-              sql<{ schedule: string; tick: Date; isLost: boolean; isStopping: boolean }>`
+              house<{ schedule: string; tick: Date; isLost: boolean; isStopping: boolean }>`
                 WITH held AS (
                   SELECT * FROM unnest(${claims.map((claim) => claim.schedule)}::text[],
                     ${claims.map((claim) => DateTime.toDateUtc(claim.tick))}::timestamptz[],
                     ${claims.map((claim) => claim.epoch)}::int[]) AS k(schedule, tick, epoch)
+                ), locked AS (
+                  SELECT t.schedule, t.tick FROM ${s}.tick t JOIN held k USING (schedule, tick, epoch)
+                  WHERE t.finished_at IS NULL AND t.lease_until IS NOT NULL
+                  ORDER BY t.schedule, t.tick FOR UPDATE OF t
                 ), kept AS (
-                  UPDATE ${s}.tick t SET lease_until = ${until} FROM held k
-                  WHERE t.schedule = k.schedule AND t.tick = k.tick AND t.epoch = k.epoch AND t.finished_at IS NULL
-                    AND t.lease_until IS NOT NULL
+                  UPDATE ${s}.tick t SET lease_until = ${until} FROM locked k
+                  WHERE t.schedule = k.schedule AND t.tick = k.tick
                   RETURNING t.schedule, t.tick, t.stop_at
                 )
                 SELECT t.schedule, t.tick, kept.tick IS NULL AS "isLost", kept.stop_at IS NOT NULL AS "isStopping"
@@ -213,7 +233,7 @@ export const layer = (options?: {
           attempt(
             "finish tick",
             Effect.map(
-              sql<{ decide: boolean }>`
+              house<{ decide: boolean }>`
                 WITH ended AS (
                   UPDATE ${s}.tick SET finished_at = now(), outcome = ${outcome},
                     detail = ${detail === null ? null : StoredText.text(detail)}
@@ -232,23 +252,28 @@ export const layer = (options?: {
             "look at schedules",
             Effect.gen(function*() {
               const seconds = Duration.toSeconds(hold)
-              yield* sql`
-                UPDATE ${s}.schedule SET seen_until = now() + ${seconds} * interval '1 second'
-                WHERE name = ANY(${[...mine]}::text[]) AND seen_until < now() + ${seconds / 2} * interval '1 second'`
-              const now = yield* decision.now(sql)
-              const rows = yield* decision.schedules(sql, s)
-              return { now, schedules: rows.map((row) => new Schedule(row)) }
+              yield* house`
+                WITH mine AS (
+                  SELECT name FROM ${s}.schedule
+                  WHERE name = ANY(${[...mine]}::text[]) AND seen_until < now() + ${seconds / 2} * interval '1 second'
+                  ORDER BY name FOR NO KEY UPDATE
+                )
+                UPDATE ${s}.schedule s SET seen_until = now() + ${seconds} * interval '1 second'
+                FROM mine WHERE s.name = mine.name`
+              const now = yield* decision.now(house)
+              const rows = yield* decision.schedules(house, s)
+              return { now, schedules: yield* tables.readable(rows, told) }
             })
           ),
         list: attempt(
           "list schedules",
-          Effect.map(decision.schedules(sql, s), (rows) => rows.map((row) => new Schedule(row)))
+          Effect.flatMap(decision.schedules(house, s), (rows) => tables.readable(rows, told))
         ),
         ticks: (name, limit) =>
           attempt(
             "list ticks",
             Effect.flatMap(
-              sql`
+              house`
                 SELECT schedule, tick, outcome, detail FROM ${s}.tick WHERE schedule = ${name}
                 ORDER BY tick DESC LIMIT ${limit}`,
               tables.decodeTicks

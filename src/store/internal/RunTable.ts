@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { Identifier } from "effect/sql/Statement"
 import { RunDetails, RunId, TaskRun, Trigger } from "../../core/TaskRun.ts"
 import { DatabaseSchema } from "../DatabaseSchema.ts"
 import type { Line } from "../Migration.ts"
@@ -53,9 +54,31 @@ export const migrations: Line = {
           details jsonb NOT NULL
         )`
       yield* sql`CREATE INDEX run_details_kept ON ${s}.run_details (kept_at)`
+    }),
+    // one for both states: two are of no use to a statement about either
+    "0003_unfinished_runs": Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const s = sql(yield* DatabaseSchema)
+      yield* sql`CREATE INDEX run_unfinished ON ${s}.run (lease_until) WHERE status IN ('running', 'waiting')`
+      yield* sql`DROP INDEX ${s}.run_open, ${s}.run_waiting`
     })
   }
 }
+
+/** Closes runs of others whose lease ran out; with `exclusive` also those that began before the server did. */
+export const sweep = (
+  sql: SqlClient.SqlClient,
+  s: Identifier,
+  options: { readonly mine: ReadonlyArray<string>; readonly exclusive: boolean }
+) =>
+  // whoever holds one of these rows is ending or renewing it, or sweeps too
+  sql`
+    UPDATE ${s}.run SET status = 'abandoned', finished_at = now(), lease_until = NULL
+    WHERE id IN (
+      SELECT id FROM ${s}.run WHERE status IN ('running', 'waiting')
+        AND (lease_until < now() OR ${options.exclusive}::boolean AND started_at < pg_postmaster_start_time())
+        AND NOT id = ANY(${options.mine}::uuid[])
+      FOR UPDATE SKIP LOCKED)`
 
 export const columns = (sql: SqlClient.SqlClient) =>
   sql.literal(

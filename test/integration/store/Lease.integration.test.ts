@@ -1,5 +1,6 @@
 /** One of many: who holds a lease, for how long, and how a holder learns that it is over. */
 import { assert, layer } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -134,6 +135,38 @@ layer(Layer.provideMerge(Lease.Lease.layer(), TestDatabase.layer(Lease.migration
       assert.deepStrictEqual(ran, Option.some("done"))
       assert.deepStrictEqual(others, [])
       assert.deepStrictEqual(yield* two.withLease("work", ({ epoch }) => Effect.succeed(epoch)), Option.some(2n))
+    }))
+
+  it.effect("G24 a clock on the wall that is set neither ends work under a lease nor keeps it", () =>
+    Effect.gen(function*() {
+      const lease = yield* Lease.Lease
+      const clock = yield* Clock.Clock
+      let ahead = 0n
+      const set = Clock.Clock.of({
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + Number(ahead / 1_000_000n),
+        currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + Number(ahead / 1_000_000n)),
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() + ahead,
+        currentTimeNanos: Effect.map(clock.currentTimeNanos, (now) => now + ahead),
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) => clock.sleep(duration)
+      })
+      const renewed = Effect.flatMap(
+        row("set"),
+        ({ until: before }) => until(Effect.map(row("set"), (now) => now.until.getTime() > before.getTime()))
+      )
+      const work = Effect.gen(function*() {
+        yield* renewed
+        ahead = 3_600_000_000_000n
+        yield* renewed
+        yield* renewed
+      })
+      const done = yield* Effect.provideService(
+        lease.withLease("set", () => work, { term: "2 seconds" }),
+        Clock.Clock,
+        set
+      )
+      assert.isTrue(Option.isSome(done))
     }))
 
   it.effect("a lease is given back when its work fails, dies or is interrupted", () =>

@@ -6,6 +6,7 @@ import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
 import { NextRunId } from "ostinato/core/TaskRun"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
+import * as RunTable from "../../../src/store/internal/RunTable.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
 const begin = Effect.gen(function*() {
@@ -55,6 +56,36 @@ layer(
       assert.strictEqual(yield* elsewhere(statusOf(id)), "running")
       yield* sql`UPDATE ostinato.run SET lease_until = now() - interval '1 second' WHERE id = ${id}::uuid`
       assert.strictEqual(yield* elsewhere(statusOf(id)), "abandoned")
+    }))
+
+  it.effect("a sweep passes over a run that somebody else has in hand, and closes the others", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const held = yield* begin
+      const other = yield* begin
+      yield* sql`UPDATE ostinato.run SET lease_until = now() - interval '1 second' WHERE id = ANY(${[
+        held,
+        other
+      ]}::uuid[])`
+      yield* sql.withTransaction(Effect.gen(function*() {
+        yield* sql`SELECT 1 FROM ostinato.run WHERE id = ${held}::uuid FOR UPDATE`
+        assert.strictEqual(yield* elsewhere(statusOf(other)), "abandoned")
+      }))
+      assert.strictEqual(yield* elsewhere(statusOf(held)), "abandoned")
+    }))
+
+  it.effect("a sweep reads the runs that have not ended, however many have", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      yield* sql`
+        INSERT INTO ostinato.run (id, task, trigger, status, host, pid, finished_at)
+        SELECT gen_random_uuid(), 'swept', '{"kind":"code"}', 'completed', 'h', 1, now() FROM generate_series(1, 20000)`
+      yield* sql`ANALYZE ostinato.run`
+      const plan = yield* sql<Record<string, string>>`
+        EXPLAIN ${RunTable.sweep(sql, sql("ostinato"), { mine: [], exclusive: false })}`
+      const lines = plan.flatMap((row) => Object.values(row))
+      assert.deepStrictEqual(lines.filter((line) => line.includes("Seq Scan")), [])
+      yield* sql`DELETE FROM ostinato.run WHERE task = 'swept'`
     }))
 
   it.effect("does not let the late end of an abandoned run change it", () =>

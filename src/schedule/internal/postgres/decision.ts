@@ -9,7 +9,7 @@ import type { Identifier } from "effect/sql/Statement"
 import * as LeaseTiming from "../../../core/LeaseTiming.ts"
 import * as StoredText from "../../../store/StoredText.ts"
 import { type Advance, Schedule, ScheduleNotFound, type Situation } from "../../ScheduleStore.ts"
-import type { Asked, Unfinished } from "../../Tick.ts"
+import type { Asked, Retention, Unfinished } from "../../Tick.ts"
 import * as tables from "./tables.ts"
 
 export type Sql = PgClient.PgClient
@@ -19,22 +19,22 @@ const leaseSeconds = Duration.toSeconds(LeaseTiming.duration)
 /** The end of a lease that begins now. */
 export const until = (sql: Sql) => sql.literal(`now() + interval '${leaseSeconds} seconds'`)
 
-/** Schedules by name, with the number of their ticks in work and waiting, and the time. */
-export const schedules = (sql: Sql, s: Identifier, name: string | null = null) =>
-  Effect.flatMap(
-    sql`
-      SELECT s.name, s.task, s.source, s.tenant, s.timetable, s.policy, s.payload, s.paused, s.revision,
-        s.last_tick AS "lastTick", s.next_tick AS "nextTick", s.progress, s.delay_ms AS "delayMs",
-        s.seen_until <= now() AS orphaned, now() AS now, coalesce(t.open, 0)::int AS open,
-        coalesce(t.waiting, 0)::int AS waiting
-      FROM ${s}.schedule s LEFT JOIN (
-        SELECT schedule, count(*) FILTER (WHERE lease_until > now()) AS open,
-          count(*) FILTER (WHERE lease_until IS NULL OR lease_until <= now()) AS waiting
-        FROM ${s}.tick WHERE finished_at IS NULL GROUP BY schedule
-      ) t ON t.schedule = s.name
-      WHERE ${name}::text IS NULL OR s.name = ${name} ORDER BY s.name COLLATE "C"`,
-    tables.decodeSchedules
-  )
+/** One schedule or all, by name, with the number of their ticks in work and waiting, and the time. */
+export const schedules = (sql: Sql, s: Identifier, name?: string) => {
+  const all = sql.literal("TRUE")
+  return sql<{ name: string }>`
+    SELECT s.name, s.task, s.source, s.tenant, s.timetable, s.policy, s.payload, s.paused, s.revision,
+      s.last_tick AS "lastTick", s.next_tick AS "nextTick", s.progress, s.delay_ms AS "delayMs",
+      s.seen_until <= now() AS orphaned, now() AS now, coalesce(t.open, 0)::int AS open,
+      coalesce(t.waiting, 0)::int AS waiting
+    FROM ${s}.schedule s LEFT JOIN (
+      SELECT schedule, count(*) FILTER (WHERE lease_until > now()) AS open,
+        count(*) FILTER (WHERE lease_until IS NULL OR lease_until <= now()) AS waiting
+      FROM ${s}.tick WHERE finished_at IS NULL AND ${name === undefined ? all : sql`schedule = ${name}`}
+      GROUP BY schedule
+    ) t ON t.schedule = s.name
+    WHERE ${name === undefined ? all : sql`s.name = ${name}`} ORDER BY s.name COLLATE "C"`
+}
 
 /** The time by the server's clock. */
 export const now = (sql: Sql) =>
@@ -43,16 +43,26 @@ export const now = (sql: Sql) =>
     ([row]) => row === undefined ? DateTime.makeUnsafe(0) : DateTime.fromDateUnsafe(row.now)
   )
 
-/** Holds the row of a schedule for the rest of the transaction. */
-const lock = (sql: Sql, s: Identifier, name: string) => sql`SELECT 1 FROM ${s}.schedule WHERE name = ${name} FOR UPDATE`
+/**
+ * Holds the row of a schedule and its unfinished ticks for the rest of the transaction, and gives those. One that was not
+ * held, and is renewed between this look and what is decided, would be taken for lost.
+ */
+export const lock = (sql: Sql, s: Identifier, name: string) =>
+  Effect.andThen(
+    sql`SELECT 1 FROM ${s}.schedule WHERE name = ${name} FOR UPDATE`,
+    sql`
+      SELECT tick, asked, coalesce(lease_until <= now(), false) AS "isLost",
+        CASE WHEN lease_until IS NULL THEN 'waiting' WHEN begun_at IS NULL THEN 'claimed' ELSE 'running' END AS state,
+        (extract(epoch FROM now() - stop_at) * 1000)::float8 AS "stoppingMs"
+      FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NULL ORDER BY tick FOR UPDATE`
+  )
 
 /** What a decision sees. Ticks whose process is gone are given up or wait again before that. */
 export const situation = Effect.fnUntraced(function*(sql: Sql, s: Identifier, name: string) {
-  yield* lock(sql, s, name)
+  const unfinished = yield* Effect.flatMap(lock(sql, s, name), tables.decodeUnfinished)
   const [row] = yield* schedules(sql, s, name)
   if (row === undefined) return yield* new ScheduleNotFound({ name })
-  const { now, ...schedule } = row
-  const unfinished = yield* unfinishedOf(sql, s, name)
+  const { now, ...schedule } = yield* tables.decodeSchedule(row)
   const lost = unfinished.filter((tick) => tick.isLost)
   if (lost.length > 0) {
     yield* sql`
@@ -71,19 +81,9 @@ export const situation = Effect.fnUntraced(function*(sql: Sql, s: Identifier, na
   } satisfies Situation
 })
 
-const unfinishedOf = (sql: Sql, s: Identifier, name: string) =>
-  Effect.flatMap(
-    sql`
-      SELECT tick, asked, coalesce(lease_until <= now(), false) AS "isLost",
-        CASE WHEN lease_until IS NULL THEN 'waiting' WHEN begun_at IS NULL THEN 'claimed' ELSE 'running' END AS state,
-        (extract(epoch FROM now() - stop_at) * 1000)::float8 AS "stoppingMs"
-      FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NULL ORDER BY tick`,
-    tables.decodeUnfinished
-  )
-
 /** Writes what was decided. Gives the ticks that are the caller's, oldest first, and how many were skipped. */
 export const write = Effect.fnUntraced(
-  function*(sql: Sql, s: Identifier, { schedule: { name } }: Situation, advance: Advance) {
+  function*(sql: Sql, s: Identifier, { schedule: { name } }: Situation, advance: Advance, retention: Retention) {
     const { abandon, record, skip, start, stop } = advance
     if (record.length > 0) yield* insert(sql, s, name, record)
     const skipped = skip.length === 0 ? [] : yield* sql`
@@ -112,18 +112,19 @@ export const write = Effect.fnUntraced(
       RETURNING schedule, tick, epoch, asked`,
       tables.decodeClaims
     )
-    if (record.length + skip.length > 0) yield* prune(sql, s, name)
+    if (record.length + skip.length > 0) yield* prune(sql, s, name, retention)
     return { started: [...started].sort(oldestFirst), skipped: skipped.length }
   }
 )
 
-/** Keeps the newest 1,000 ended ticks. Their place has moved on, so older instants never come again. */
-const prune = (sql: Sql, s: Identifier, name: string) =>
+/** Removes ended ticks beyond their bounds. Their place has moved on, so older instants never come again. */
+const prune = (sql: Sql, s: Identifier, name: string, { age, ticks }: Retention) =>
   sql`
-    DELETE FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL AND tick < (
-      SELECT tick FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL
-      ORDER BY tick DESC OFFSET 999 LIMIT 1
-    )`
+    DELETE FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL AND (
+      finished_at < now() - ${Duration.toSeconds(age ?? "90 days")} * interval '1 second' OR tick <= (
+        SELECT tick FROM ${s}.tick WHERE schedule = ${name} AND finished_at IS NOT NULL
+        ORDER BY tick DESC OFFSET ${ticks ?? 1000} LIMIT 1
+      ))`
 
 /** Moves the schedule on, unless it stays as it is. */
 export const place = Effect.fnUntraced(

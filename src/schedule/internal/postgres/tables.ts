@@ -72,7 +72,21 @@ const ScheduleRow = Schema.Struct({
   now: Schema.DateTimeUtcFromDate
 })
 
-export const decodeSchedules = Schema.decodeUnknownEffect(Schema.Array(ScheduleRow))
+export const decodeSchedule = Schema.decodeUnknownEffect(ScheduleRow)
+
+/** Those that this version can read. One that it cannot, as a newer one wrote it, hides no other; it is told once. */
+export const readable = Effect.fnUntraced(function*(rows: ReadonlyArray<{ readonly name: string }>, told: Set<string>) {
+  const read: Array<Schedule> = []
+  for (const row of rows) {
+    const schedule = yield* Effect.result(decodeSchedule(row))
+    if (schedule._tag === "Success") read.push(new Schedule(schedule.success))
+    else if (!told.has(row.name)) {
+      told.add(row.name)
+      yield* Effect.logWarning(`schedule ${row.name} cannot be read and is left out: ${schedule.failure.message}`)
+    }
+  }
+  return read
+})
 
 export const decodeUnfinished = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({
   tick: Schema.DateTimeUtcFromDate,
