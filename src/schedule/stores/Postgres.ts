@@ -52,7 +52,8 @@ export const layer = (options?: {
   Layer.effect(
     ScheduleStore,
     Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
+      // rows and JSON are read as they were written, whatever names the application's client transforms
+      const sql = (yield* PgClient.PgClient).withoutTransforms()
       const s = sql(yield* DatabaseSchema)
       const until = decision.until(sql)
       const transaction = <A, E>(work: Effect.Effect<A, E>) =>
