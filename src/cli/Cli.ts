@@ -53,6 +53,25 @@ const run = Command.make("run", {
   Command.provide(configured)
 )
 
+const cancel = Command.make(
+  "cancel",
+  {
+    run: Argument.String("run").pipe(Argument.withDescription("The id of the run")),
+    actor: Flag.String("actor").pipe(Flag.withDescription("Who wants it, for the record"), Flag.optional),
+    reason: Flag.String("reason").pipe(Flag.withDescription("Why, for the record"), Flag.optional)
+  },
+  (wish) => Effect.flatMap(Effect.promise(() => import("./commands/cancelRun.ts")), ({ cancelRun }) => cancelRun(wish))
+)
+  .pipe(
+    Command.withDescription("Ask a run to stop, on whichever node it is"),
+    Command.provide(configured)
+  )
+
+const runs = Command.make("runs").pipe(
+  Command.withDescription("What ran and runs"),
+  Command.withSubcommands([cancel])
+)
+
 // what is wrong comes first, and the way to the help after it; help that was asked for goes to stdout
 const presenter: CliOutput.Presenter = {
   present: (event) =>
@@ -67,7 +86,7 @@ const presenter: CliOutput.Presenter = {
 /** The program, given its arguments. Fails with `UsageError` where they are wrong; the parser has then said why. */
 export const main = Command.make("ostinato").pipe(
   Command.withDescription("Background work for Effect"),
-  Command.withSubcommands([serve, run]),
+  Command.withSubcommands([serve, run, runs]),
   Command.run({ version }),
   Effect.provideService(CliOutput.Presenter, presenter),
   Effect.catchTag(

@@ -9,6 +9,8 @@ import * as Runtime from "effect/Runtime"
 const ExitCode = {
   /** The task, or the operation, failed. */
   failed: 1,
+  /** There is nothing by that name. */
+  notFound: 3,
   /** Something else holds what was asked for: the port here, the data directory in its own error. */
   conflict: 4,
   /** The command line is wrong. */
@@ -31,6 +33,7 @@ export const ofCause = (cause: Cause.Cause<unknown>): number => {
 const byTag: Record<string, number> = {
   ConfigInvalid: ExitCode.config,
   PortUnavailable: ExitCode.conflict,
+  RunUnknown: ExitCode.notFound,
   RunLogUnavailable: ExitCode.unavailable,
   ScheduleStoreUnavailable: ExitCode.unavailable,
   UsageError: ExitCode.usage,

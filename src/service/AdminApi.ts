@@ -11,7 +11,7 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as Schema from "effect/Schema"
 import { RunStatistics } from "../core/RunStatistics.ts"
 import { RunDetails, RunId, RunStatus, TaskRun } from "../core/TaskRun.ts"
-import { Schedule } from "../schedule/ScheduleStore.ts"
+import { SchedulePolicy } from "../schedule/SchedulePolicy.ts"
 
 /**
  * @category errors
@@ -37,6 +37,9 @@ export class StoreUnavailable extends HttpApiError.Problem<StoreUnavailable>()("
  * @category models
  */
 export const Limit = Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 200 }))
+
+/** What a person writes for the record: at most 1,000 characters. */
+const Remark = Schema.String.check(Schema.isMaxLength(1000))
 
 /**
  * Every run, whatever started it: newest first.
@@ -71,15 +74,58 @@ export class Runs extends HttpApiGroup.make("runs").add(
     params: { id: Schema.String },
     success: RunDetails,
     error: [RunNotFound, StoreUnavailable]
+  }),
+  // asks it to stop, on whichever node it is; it ends as cancelled when its finalizers have ended
+  HttpApiEndpoint.post("cancel", "/runs/:id/cancel", {
+    params: { id: Schema.String },
+    payload: Schema.Struct({
+      actor: Schema.optional(Schema.NullOr(Remark)),
+      reason: Schema.optional(Schema.NullOr(Remark))
+    }),
+    // already: somebody had asked before
+    success: Schema.Struct({ answer: Schema.Literals(["requested", "already", "ended"]) }),
+    error: [RunNotFound, StoreUnavailable]
   })
 ).prefix("/api/v1") {}
+
+/**
+ * A schedule as operators see it. What its runs are given is not told.
+ *
+ * @category models
+ */
+export const ScheduleSummary = Schema.Struct({
+  name: Schema.String,
+  task: Schema.String,
+  /** In words, e.g. `every 2 weeks` or `0 2 * * * Europe/Berlin`; of an Effect `Schedule` its name. */
+  timetable: Schema.String,
+  policy: SchedulePolicy,
+  /** `code`: an application has it in its code. `stored`: somebody made it while the application ran. */
+  source: Schema.Literals(["code", "stored"]),
+  tenant: Schema.NullOr(Schema.String),
+  paused: Schema.Boolean,
+  /** No living process has its code, or knows its task: it does not fire. */
+  orphaned: Schema.Boolean,
+  /** The next instant that is due; null while a run must end first, and when the timetable has ended. */
+  nextTick: Schema.NullOr(Schema.DateTimeUtc),
+  /** The newest instant that was decided, fired or not. */
+  lastTick: Schema.NullOr(Schema.DateTimeUtc),
+  /** Ticks in work. */
+  open: Schema.Int,
+  /** Ticks that wait for the end of earlier ones, or whose process is gone. */
+  waiting: Schema.Int
+})
+
+/**
+ * @category models
+ */
+export type ScheduleSummary = typeof ScheduleSummary.Type
 
 /**
  * @category groups
  */
 export class Schedules extends HttpApiGroup.make("schedules").add(
   HttpApiEndpoint.get("list", "/schedules", {
-    success: Schema.Struct({ items: Schema.Array(Schedule) }),
+    success: Schema.Struct({ items: Schema.Array(ScheduleSummary) }),
     error: StoreUnavailable
   })
 ).prefix("/api/v1") {}

@@ -6,8 +6,9 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import { RunLog, type RunLogUnavailable } from "../core/RunLog.ts"
 import * as RunStatistics from "../core/RunStatistics.ts"
-import { ScheduleStore } from "../schedule/ScheduleStore.ts"
-import { AdminApi, RunNotFound, StoreUnavailable } from "./AdminApi.ts"
+import { type Schedule, ScheduleStore } from "../schedule/ScheduleStore.ts"
+import * as Timetable from "../schedule/Timetable.ts"
+import { AdminApi, RunNotFound, type ScheduleSummary, StoreUnavailable } from "./AdminApi.ts"
 
 const unavailable = (error: { readonly message: string }) =>
   Effect.andThen(Effect.logWarning(error.message), new StoreUnavailable({}))
@@ -32,6 +33,11 @@ const RunsLive = HttpApiBuilder.group(
           Effect.catchTag("RunLogUnavailable", unavailable)
         ),
       get: ({ params }) => found(`no run has the id "${params.id}"`, log.get(params.id)),
+      cancel: ({ params, payload: { actor = null, reason = null } }) =>
+        log.cancel(params.id, { actor, reason }).pipe(
+          Effect.map((answer) => answer === "unknown" ? null : { answer }),
+          (answer) => found(`no run has the id "${params.id}"`, answer)
+        ),
       details: ({ params }) => found(`nothing is kept of a run "${params.id}" but its record`, log.details(params.id))
     })
   })
@@ -45,12 +51,27 @@ const SchedulesLive = HttpApiBuilder.group(
     return handlers.handleAll({
       list: () =>
         store.list.pipe(
-          Effect.map((items) => ({ items })),
+          Effect.map((schedules) => ({ items: schedules.map(summary) })),
           Effect.catchTag("ScheduleStoreUnavailable", unavailable)
         )
     })
   })
 )
+
+const summary = (schedule: Schedule): ScheduleSummary => ({
+  name: schedule.name,
+  task: schedule.task,
+  timetable: Timetable.describe(schedule.timetable),
+  policy: schedule.policy,
+  source: schedule.source,
+  tenant: schedule.tenant,
+  paused: schedule.paused,
+  orphaned: schedule.orphaned,
+  nextTick: schedule.nextTick,
+  lastTick: schedule.lastTick,
+  open: schedule.open,
+  waiting: schedule.waiting
+})
 
 /**
  * @category layers

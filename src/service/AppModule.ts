@@ -15,6 +15,7 @@ import type * as Layer from "effect/Layer"
 import type * as Path from "effect/Path"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import type * as SqlClient from "effect/sql/SqlClient"
+import type { CheckpointStore } from "../core/CheckpointStore.ts"
 import * as Dispatch from "../core/Dispatch.ts"
 import type { RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import * as Task from "../core/Task.ts"
@@ -32,6 +33,7 @@ export type Host =
   | PgClient.PgClient
   | SqlClient.SqlClient
   | RunLog
+  | CheckpointStore
   | FileSystem.FileSystem
   | Path.Path
   | ChildProcessSpawner.ChildProcessSpawner

@@ -2,9 +2,10 @@
  * Whether the service lives and whether it can take work, for whoever operates it.
  *
  * `/livez` answers while the process turns, whatever the database does. `/readyz` is 200 only when the database
- * answers, no supervised fiber fails again and again and the service is not draining; otherwise 503. Both say why.
+ * answers, no supervised fiber fails again and again and the service is not draining; otherwise 503. Both say why. The
+ * database is asked on the connections of the house: a pool that user code has filled is not taken for an outage. A
+ * scheduler that is disabled is told as such, and is ready.
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -12,6 +13,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import { Supervisor } from "../core/Supervisor.ts"
 import { TaskScheduler } from "../schedule/TaskScheduler.ts"
+import { ControlSql } from "../store/ControlSql.ts"
 
 // failures in a row after which a fiber counts as broken, though it goes on being restarted
 const tolerated = 5
@@ -19,7 +21,7 @@ const tolerated = 5
 type Check = { readonly name: string; readonly ok: boolean; readonly detail: string }
 
 const checks = Effect.gen(function*() {
-  const sql = yield* PgClient.PgClient
+  const sql = yield* ControlSql
   const supervisor = yield* Supervisor
   const scheduler = yield* TaskScheduler
   const database: Check = yield* sql`SELECT 1`.pipe(
@@ -29,7 +31,10 @@ const checks = Effect.gen(function*() {
       onFailure: (error) => ({ name: "database", ok: false, detail: `does not answer: ${error.message}` })
     })
   )
-  const broken = (yield* supervisor.status).filter((fiber) => fiber.state === "failed" || fiber.failures >= tolerated)
+  const broken = (yield* supervisor.status).filter(({ failures, state }) =>
+    // one that runs again has got over it: its failures, in an outage of the database for instance, are still counted
+    state === "failed" || state === "restarting" && failures >= tolerated
+  )
   const fibers: Check = {
     name: "fibers",
     ok: broken.length === 0,
@@ -53,7 +58,7 @@ export const layer = Layer.mergeAll(
   HttpRouter.add("GET", "/livez", HttpMiddleware.withLoggerDisabled(Effect.succeed(answer([])))),
   HttpRouter.use((router) =>
     Effect.flatMap(
-      Effect.context<PgClient.PgClient | Supervisor | TaskScheduler>(),
+      Effect.context<ControlSql | Supervisor | TaskScheduler>(),
       (context) =>
         router.add(
           "GET",

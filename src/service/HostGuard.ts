@@ -2,7 +2,8 @@
  * Answers only requests that were meant for this machine.
  *
  * A page of another site can make its own name resolve to 127.0.0.1 and then read answers as if they were its own (DNS
- * rebinding). Its requests carry that name in `Host`, so a name that is not loopback is refused with 421.
+ * rebinding). Its requests carry that name in `Host`, so a name that is not loopback is refused with 421. A page of
+ * another site can also send what it cannot read: browsers say so, and nothing is changed for it (403).
  */
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -19,10 +20,25 @@ export const layer = HttpRouter.middleware(
   (response) =>
     Effect.flatMap(
       HttpServerRequest.HttpServerRequest,
-      (request) => isLoopback(request.headers["host"] ?? "") ? response : Effect.succeed(misdirected)
+      (request) =>
+        !isLoopback(request.headers["host"] ?? "")
+          ? Effect.succeed(misdirected)
+          : isForeign(request)
+          ? Effect.succeed(foreign)
+          : response
     ),
   { global: true }
 )
+
+/** Whether a browser sends it for a page of somebody else, and it may change something. */
+const isForeign = ({ headers, method }: HttpServerRequest.HttpServerRequest) =>
+  method !== "GET" && method !== "HEAD" && /^(cross|same)-site$/.test(headers["sec-fetch-site"] ?? "")
+
+const foreign = HttpServerResponse.jsonUnsafe({
+  type: "urn:ostinato:cross-site",
+  status: 403,
+  title: "This service takes no orders from pages of other sites"
+}, { status: 403, contentType: "application/problem+json" })
 
 const misdirected = HttpServerResponse.jsonUnsafe({
   type: "urn:ostinato:misdirected",

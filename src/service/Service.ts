@@ -19,6 +19,8 @@ import * as PostgresScheduleStore from "../schedule/stores/Postgres.ts"
 import * as TaskScheduler from "../schedule/TaskScheduler.ts"
 import { Database } from "../store/Database.ts"
 import * as Migration from "../store/Migration.ts"
+import { Notifier } from "../store/Notifier.ts"
+import * as PostgresCheckpointStore from "../store/PostgresCheckpointStore.ts"
 import * as PostgresRunLog from "../store/PostgresRunLog.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import type { AppModule } from "./AppModule.ts"
@@ -45,7 +47,8 @@ export class PortUnavailable extends Schema.TaggedError<PortUnavailable>()("Port
 }
 
 /**
- * An application with what it runs on: database, log of runs, handlers. No schedule fires and no port is open.
+ * An application with what it runs on: database, log of runs, schedules, checkpoints, notifications, handlers. No schedule
+ * fires and no port is open.
  *
  * @category layers
  */
@@ -56,20 +59,27 @@ export const layerApp = <Provides, E>(app: AppModule<Provides, E>, options?: {
   app.layer.pipe(
     Layer.provideMerge(Layer.unwrap(Effect.gen(function*() {
       const { exclusive } = yield* Database
-      for (const line of [PostgresRunLog.migrations, PostgresScheduleStore.migrations, app.migrations]) {
+      for (const line of [...lines, app.migrations]) {
         const applied = yield* Migration.run(line)
         if (applied.length > 0) {
           yield* Effect.logInfo(`tables of ${line.name} brought up to date: ${applied.join(", ")}`)
         }
       }
-      return Layer.merge(PostgresRunLog.layer({ exclusive }), PostgresScheduleStore.layer({ exclusive }))
+      return Layer.mergeAll(
+        PostgresRunLog.layer({ exclusive }),
+        PostgresScheduleStore.layer({ exclusive }),
+        PostgresCheckpointStore.layer()
+      ).pipe(Layer.provideMerge(Notifier.layer()))
     }))),
     Layer.provideMerge(Layer.unwrap(Effect.map(
       ServiceConfig,
-      (config) => Database.layer({ url: config.databaseUrl, directory: config.directory, join: options?.join })
+      ({ databaseUrl: url, directory, schema }) => Database.layer({ url, directory, schema, join: options?.join })
     ))),
     Layer.provideMerge(Supervisor.layer)
   )
+
+/** The tables of the house. */
+const lines = [PostgresRunLog.migrations, PostgresScheduleStore.migrations, PostgresCheckpointStore.migrations]
 
 /**
  * The whole service. Ready when the Layer is built.

@@ -11,6 +11,7 @@ import type * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Timetable from "../schedule/Timetable.ts"
+import * as DatabaseSchema from "../store/DatabaseSchema.ts"
 import * as Setting from "./Setting.ts"
 
 /**
@@ -23,6 +24,11 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   readonly port: number
   /** `DATABASE_URL`. Defaults to an embedded Postgres below `directory`. */
   readonly databaseUrl: Redacted.Redacted | undefined
+  /**
+   * `OSTINATO_SCHEMA`: the database schema of the service's own tables. Services with different ones share a database and
+   * do not see each other's runs and schedules. Defaults to `ostinato`.
+   */
+  readonly schema: string
   /** `OSTINATO_DATA_DIR`: where the service keeps its own files. Defaults to `.ostinato`. */
   readonly directory: string
   /**
@@ -53,6 +59,7 @@ export const setting: Setting.Setting<ServiceConfig["Service"]> = Effect.suspend
     host: Setting.make(["OSTINATO_HOST"], { default: "127.0.0.1", parse: loopback }),
     port: Setting.make(["OSTINATO_PORT", "PORT"], { default: 7070, parse: port }),
     databaseUrl: Setting.make(["DATABASE_URL"], { default: undefined, parse: postgresUrl }),
+    schema,
     directory: Setting.make(["OSTINATO_DATA_DIR"], { default: ".ostinato", parse: Setting.text }),
     interval: Setting.make(["TASK_SCHEDULER_INTERVAL"], {
       default: Timetable.every("2 weeks"),
@@ -77,6 +84,13 @@ export const load: Effect.Effect<ServiceConfig["Service"], Setting.ConfigInvalid
  * @category layers
  */
 export const layer: Layer.Layer<ServiceConfig, Setting.ConfigInvalid> = Layer.effect(ServiceConfig, load)
+
+const schema: Setting.Setting<string> = Effect.gen(function*() {
+  const name = yield* Setting.make(["OSTINATO_SCHEMA"], { default: "ostinato", parse: Setting.text })
+  if (Result.isFailure(name)) return name
+  const checked = yield* Effect.result(DatabaseSchema.check(name.success))
+  return Result.mapError(checked, (error) => [`OSTINATO_SCHEMA: ${error.message}`])
+})
 
 type Read<A> = Result.Result<A, string>
 

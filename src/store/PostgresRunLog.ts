@@ -3,32 +3,33 @@
  *
  * A run that has not ended is held by a lease (`LeaseTiming`), renewed by the process that holds it. When the process is
  * gone the lease runs out, and whichever node sweeps next closes the run as abandoned. While the database is away ends
- * are kept in memory and written when it is back. The renewal also brings the wish
- * of another node to cancel a run. The database's clock is the only one. Nothing here takes part in the caller's
- * transaction: what ran stays on record when that is rolled back. It has the connections of the house, so leases are
- * renewed also when the pool of user code is full.
+ * are kept in memory and written when it is back. The wish of another node to cancel a run comes with the renewal, and
+ * at once where the process has a `Notifier`. The database's clock is the only one. Nothing here takes part in the
+ * caller's transaction: what ran stays on record when that is rolled back. It has the connections of the house, so
+ * leases are renewed also when the pool of user code is full.
  */
-import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import type { SqlError } from "effect/sql/SqlError"
-import type { Identifier } from "effect/sql/Statement"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as NodeOs from "node:os"
 import * as NodeProcess from "node:process"
 import * as LeaseTiming from "../core/LeaseTiming.ts"
-import { type CancelAnswer, pageSize, type Retention, type RunEnd, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
+import { pageSize, type Retention, type RunEnd, RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import { Supervisor } from "../core/Supervisor.ts"
-import { Cancellation, type RunId } from "../core/TaskRun.ts"
+import type { Cancellation, RunId } from "../core/TaskRun.ts"
 import { ControlSql } from "./ControlSql.ts"
 import { DatabaseSchema } from "./DatabaseSchema.ts"
 import * as LateEnds from "./internal/LateEnds.ts"
 import * as LeaseBeat from "./internal/LeaseBeat.ts"
+import * as RunCancellation from "./internal/RunCancellation.ts"
 import * as RunRetention from "./internal/RunRetention.ts"
 import * as RunTable from "./internal/RunTable.ts"
 import type { Line } from "./Migration.ts"
+import { Notifier } from "./Notifier.ts"
 import * as Outage from "./Outage.ts"
 import * as SqlFault from "./SqlFault.ts"
 import * as StoredText from "./StoredText.ts"
@@ -42,6 +43,9 @@ import * as Tx from "./Tx.ts"
 export const migrations: Line = RunTable.migrations
 
 /**
+ * Takes a `Notifier` if there is one: without it a run learns only with its next renewal, within 5 seconds, that another
+ * node wants it to end.
+ *
  * @category layers
  */
 export const layer = (options?: {
@@ -75,21 +79,29 @@ export const layer = (options?: {
           const cancelled = open.get(id)
           return cancelled === undefined ? Effect.void : Deferred.succeed(cancelled, cancellation)
         })
+      const tellAll = (rows: ReadonlyArray<RunCancellation.Row>) =>
+        Effect.forEach(
+          rows.filter((row) => row.cancellation !== null),
+          (row) => Effect.flatMap(RunCancellation.decode(row.cancellation), (by) => tell(row.id, by)),
+          { discard: true }
+        )
       // asked also where nothing is held, so that a sweep knows how long the database has been there
       const renew = Effect.suspend(() =>
         attempt(
           "renew leases",
-          sql<{ id: string; cancellation: unknown }>`
-            UPDATE ${s}.run SET lease_until = ${until}
-            WHERE status IN ('running', 'waiting') AND id = ANY(${Array.from(open.keys())}::uuid[])
-            RETURNING id::text, cancellation`.pipe(
-            Effect.map((rows) => rows.filter((row) => row.cancellation !== null)),
-            Effect.flatMap(
-              Effect.forEach((row) =>
-                Effect.flatMap(decodeCancellation(row.cancellation), (cancellation) => tell(row.id, cancellation))
-              )
-            )
+          Effect.flatMap(
+            sql<RunCancellation.Row>`
+              UPDATE ${s}.run SET lease_until = ${until}
+              WHERE status IN ('running', 'waiting') AND id = ANY(${Array.from(open.keys())}::uuid[])
+              RETURNING id::text, cancellation`,
+            tellAll
           )
+        )
+      )
+      const heed = Effect.suspend(() =>
+        open.size === 0 ? Effect.void : attempt(
+          "read cancellations",
+          Effect.flatMap(RunCancellation.asked(sql, schema, Array.from(open.keys())), tellAll)
         )
       )
       const beat = LeaseBeat.run({ renew, sweep: sweep(false), every: LeaseTiming.renewEvery }).pipe(
@@ -122,6 +134,14 @@ export const layer = (options?: {
       yield* supervisor.start("run ends", Effect.withTracerEnabled(late.run, false))
       yield* supervisor.start("run leases", beat)
       yield* supervisor.start("run retention", retention)
+      const notifier = yield* Effect.serviceOption(Notifier)
+      if (Option.isSome(notifier)) {
+        const wakes = notifier.value.listen(RunCancellation.channel, { poll: LeaseTiming.renewEvery })
+        yield* supervisor.start(
+          "run cancellations",
+          Effect.withTracerEnabled(Stream.runForEach(wakes, () => heed), false)
+        )
+      }
 
       return RunLog.of({
         begin: (run) =>
@@ -130,16 +150,17 @@ export const layer = (options?: {
             Effect.gen(function*() {
               const trigger = yield* RunTable.encodeTrigger(run.trigger)
               const cancelled = yield* Deferred.make<Cancellation>()
+              // before anybody sees the row, and with it may ask the run to end
+              open.set(run.id, cancelled)
               yield* sql`
                 INSERT INTO ${s}.run (id, task, trigger, tenant, actor, executor, payload, status, host, pid, trace_id,
                   lease_until)
                 VALUES (${run.id}::uuid, ${run.task}, ${sql.json(trigger)}, ${text(run.origin.tenant)},
                   ${text(run.origin.actor)}, ${run.executor}, ${json(run.payload)}, ${run.status}, ${host},
                   ${NodeProcess.pid}, ${run.traceId}, ${until})`
-              open.set(run.id, cancelled)
               return { cancelled: Deferred.await(cancelled) }
             })
-          ).pipe(Effect.onInterrupt(() => Effect.sync(() => open.delete(run.id)))),
+          ).pipe(Effect.onError(() => Effect.sync(() => open.delete(run.id)))),
         started: (id) =>
           attempt(
             "start run",
@@ -155,7 +176,10 @@ export const layer = (options?: {
           RunTable.isRunId(id)
             ? attempt(
               "cancel run",
-              Effect.tap(requestCancel(sql, s, id, by), (answer) => answer === "requested" ? tell(id, by) : Effect.void)
+              Effect.tap(
+                RunCancellation.request(sql, schema, id, by),
+                (answer) => answer === "requested" ? tell(id, by) : Effect.void
+              )
             )
             : Effect.succeed("unknown"),
         get: (id) =>
@@ -198,27 +222,6 @@ export const layer = (options?: {
       })
     })
   )
-
-/** One statement, so that of two who cancel at the same time one is told that the other was first. */
-const requestCancel = (
-  sql: PgClient.PgClient,
-  s: Identifier,
-  id: RunId,
-  by: Cancellation
-): Effect.Effect<CancelAnswer, SqlError> =>
-  Effect.map(
-    sql<{ answer: CancelAnswer }>`
-      WITH asked AS (
-        UPDATE ${s}.run SET cancellation = ${sql.json(StoredText.json(by))}
-        WHERE id = ${id}::uuid AND status IN ('running', 'waiting') AND cancellation IS NULL RETURNING id
-      )
-      SELECT CASE WHEN EXISTS (SELECT 1 FROM asked) THEN 'requested'
-        WHEN status IN ('running', 'waiting') THEN 'already' ELSE 'ended' END AS answer
-      FROM ${s}.run WHERE id = ${id}::uuid`,
-    ([row]) => row?.answer ?? "unknown"
-  )
-
-const decodeCancellation = Schema.decodeUnknownEffect(Cancellation)
 
 const attempt = <A, E extends { readonly message: string }>(operation: string, work: Effect.Effect<A, E>) =>
   Effect.mapError(Tx.outside(work), (error) => new RunLogUnavailable({ operation, detail: SqlFault.explain(error) }))

@@ -5,12 +5,12 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { RepositoryFigures } from "../../src/apps/insights/InsightsApi.ts"
 import { TaskRun } from "../../src/core/TaskRun.ts"
-import { Schedule } from "../../src/schedule/ScheduleStore.ts"
+import { ScheduleSummary } from "../../src/service/AdminApi.ts"
 import * as History from "./History.ts"
 import * as ServiceProcess from "./ServiceProcess.ts"
 
 const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
-const Schedules = Schema.Struct({ items: Schema.Array(Schedule) })
+const Schedules = Schema.Struct({ items: Schema.Array(ScheduleSummary) })
 const Repositories = Schema.Struct({ items: Schema.Array(RepositoryFigures) })
 
 const totals = ({ commits, head, id }: RepositoryFigures) => ({ commits, head, id })

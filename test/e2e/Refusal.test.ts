@@ -25,8 +25,12 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
       refusals.forEach(({ code, stderr, stdout, touched }, index) => {
         assert.strictEqual(code, 78)
         assert.deepStrictEqual(stderr, [
-          `ostinato: TASK_SCHEDULER_INTERVAL: "${values[index]}" is no interval: write seconds (1209600), ` +
-          `words ("2 weeks", "5 minutes") or ISO-8601 (P14D, PT5M)`
+          `ostinato: TASK_SCHEDULER_INTERVAL: "${
+            values[index]
+          }" is no timetable: it is neither an interval nor a cron ` +
+          `line. Write seconds (1209600), words ("2 weeks", "5 minutes") or ISO-8601 (P14D, PT5M), ` +
+          `"10 seconds after each run", or a cron line of 5 or 6 fields with its time zone ` +
+          `("0 2 * * * Europe/Berlin", "CRON_TZ=Europe/Berlin 0 2 * * *")`
         ])
         assert.deepStrictEqual([stdout, touched], ["", false])
       })
@@ -37,6 +41,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
       const { code, stderr, touched } = yield* refuse({
         OSTINATO_HOST: "0.0.0.0",
         OSTINATO_PORT: "70707",
+        OSTINATO_SCHEMA: "Shop",
         DATABASE_URL: "mysql://user:secret@127.0.0.1/x",
         TASK_SCHEDULER_ENABLED: "perhaps",
         OSTINATO_DRAIN_TIMEOUT: "soon",
@@ -50,6 +55,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
         "OSTINATO_HOST",
         "OSTINATO_PORT",
         "DATABASE_URL",
+        "OSTINATO_SCHEMA",
         "TASK_SCHEDULER_ENABLED",
         "OSTINATO_DRAIN_TIMEOUT",
         "LOG_LEVEL",

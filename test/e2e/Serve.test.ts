@@ -11,7 +11,7 @@ import { hostname } from "node:os"
 import * as path from "node:path"
 import { Point, RepositoryFigures } from "../../src/apps/insights/InsightsApi.ts"
 import { TaskRun } from "../../src/core/TaskRun.ts"
-import { Schedule } from "../../src/schedule/ScheduleStore.ts"
+import { ScheduleSummary } from "../../src/service/AdminApi.ts"
 import * as History from "./History.ts"
 import * as Prometheus from "./Prometheus.ts"
 import * as ServiceProcess from "./ServiceProcess.ts"
@@ -109,8 +109,8 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
         assert.strictEqual(trigger.schedule, name)
         assert.deepStrictEqual(yield* ServiceProcess.getJson(`${service.url}/api/v1/runs/${run?.id}`, TaskRun), run)
 
-        const [schedule] = yield* items(`${service.url}/api/v1/schedules`, Schedule)
-        assert.deepInclude(schedule, { name, task: "insights.sync", open: 0 })
+        const [schedule] = yield* items(`${service.url}/api/v1/schedules`, ScheduleSummary)
+        assert.deepInclude(schedule, { name, task: "insights.sync", timetable: "every 2 weeks", open: 0 })
         assert.isTrue(DateTime.Equivalence(schedule?.lastTick ?? DateTime.makeUnsafe(0), trigger.tick))
         // registered before the start run was decided, by the same clock
         const ahead = DateTime.toEpochMillis(schedule?.nextTick ?? trigger.tick) -

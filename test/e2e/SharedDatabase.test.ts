@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as fs from "node:fs"
 import { RepositoryFigures } from "../../src/apps/insights/InsightsApi.ts"
 import { TaskRun } from "../../src/core/TaskRun.ts"
-import { Schedule } from "../../src/schedule/ScheduleStore.ts"
+import { ScheduleSummary } from "../../src/service/AdminApi.ts"
 import { EmbeddedPostgres } from "../../src/store/EmbeddedPostgres.ts"
 import * as History from "./History.ts"
 import * as ServiceProcess from "./ServiceProcess.ts"
@@ -16,7 +16,7 @@ import * as ServiceProcess from "./ServiceProcess.ts"
 const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
 const Repositories = Schema.Struct({ items: Schema.Array(RepositoryFigures) })
 
-const Schedules = Schema.Struct({ items: Schema.Array(Schedule) })
+const Schedules = Schema.Struct({ items: Schema.Array(ScheduleSummary) })
 
 const runs = (url: string) =>
   Effect.map(ServiceProcess.getJson(`${url}/api/v1/runs?limit=200`, Runs), ({ items }) => items)

@@ -1,23 +1,36 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { Dispatch, Task } from "ostinato"
+import { CheckpointStore } from "ostinato/core/CheckpointStore"
+import { RunLog } from "ostinato/core/RunLog"
+import { Supervisor } from "ostinato/core/Supervisor"
+import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
+import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
+import * as Timetable from "ostinato/schedule/Timetable"
 import * as Service from "ostinato/service/Service"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
+import { ControlSql } from "ostinato/store/ControlSql"
+import { Database } from "ostinato/store/Database"
 import * as ServiceProcess from "../e2e/ServiceProcess.ts"
 
-/** An application of nothing but its tables. */
+/** An application of nothing but its tables, and of a query that waits while somebody holds a lock. */
 const bare = {
   name: "bare",
   migrations: { name: "bare", schema: "bare", steps: {} },
@@ -28,7 +41,11 @@ const bare = {
     Effect.flatMap(
       SqlClient.SqlClient,
       (sql) =>
-        router.add("GET", "/sleep", Effect.orDie(Effect.as(sql`SELECT pg_sleep(1)`, HttpServerResponse.text("slept"))))
+        router.add(
+          "GET",
+          "/slow",
+          Effect.orDie(Effect.as(sql`SELECT pg_advisory_xact_lock_shared(7)`, HttpServerResponse.text("done")))
+        )
     )
   )
 }
@@ -49,6 +66,32 @@ const Bare = Service.layer(bare).pipe(
   Layer.provideMerge(NodeServices.layer)
 )
 
+/** An application that keeps how far it has come. */
+const keeping = {
+  ...bare,
+  layer: Layer.effectDiscard(Effect.flatMap(CheckpointStore, (store) => store.save("keeping", { at: 7 })))
+}
+
+/** A second service, on the database of the first, whose schedules are disabled. */
+const beside = Effect.fnUntraced(function*(schema: string) {
+  const { url } = yield* Database
+  const config = Layer.effect(
+    ServiceConfig.ServiceConfig,
+    Effect.map(ServiceConfig.load, (config) => ({
+      ...config,
+      port: 0,
+      databaseUrl: url,
+      directory: "/nonexistent",
+      schema,
+      schedulerEnabled: false
+    }))
+  )
+  const services = yield* Layer.build(Layer.fresh(
+    Service.layer(keeping).pipe(Layer.provide([config, NodeHttpServer.layerHttpServices, Logger.layer([])]))
+  ))
+  return HttpServer.formatAddress(Context.get(services, HttpServer.HttpServer).address)
+})
+
 layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it) => {
   it.effect("serves an application without a page and without metrics of its own", () =>
     Effect.gen(function*() {
@@ -65,16 +108,26 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
     Effect.gen(function*() {
       const { address } = yield* HttpServer.HttpServer
       const url = HttpServer.formatAddress(address)
+      const control = yield* ControlSql
+      const [held, release] = [yield* Latch.make(), yield* Latch.make()]
+      const holder = yield* Effect.forkChild(control.withTransaction(Effect.gen(function*() {
+        yield* control`SELECT pg_advisory_xact_lock(7)`
+        yield* held.open
+        yield* release.await
+      })))
+      yield* held.await
       const order: Array<string> = []
       const ask = (path: string) =>
         Effect.tap(ServiceProcess.get(url + path), ({ status }) => Effect.sync(() => order.push(`${path} ${status}`)))
-      const slow = yield* Effect.forkChild(Effect.forEach(Array.from({ length: 20 }), () => ask("/sleep"), {
+      const slow = yield* Effect.forkChild(Effect.forEach(Array.from({ length: 20 }), () => ask("/slow"), {
         concurrency: "unbounded"
       }))
       yield* Effect.forEach(Array.from({ length: 200 }), () => ask("/livez"), { concurrency: 50 })
+      yield* release.open
+      yield* Fiber.join(holder)
       yield* Fiber.join(slow)
       assert.deepStrictEqual(order.slice(0, 200), Array.from({ length: 200 }, () => "/livez 200"))
-      assert.deepStrictEqual(order.slice(200), Array.from({ length: 20 }, () => "/sleep 200"))
+      assert.deepStrictEqual(order.slice(200), Array.from({ length: 20 }, () => "/slow 200"))
     }))
 
   it.effect("S0.2 S1.2 S2.1 answers 500 requests while a run is at work", () =>
@@ -92,6 +145,140 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
       assert.isTrue(answers.filter((_, n) => n % 10 === 0).every(({ body }) => body.includes(`"status":"running"`)))
       yield* gate.open
       yield* (yield* Fiber.join(run)).await
+    }))
+
+  it.effect("S1.32 is ready while user code holds every connection of its pool", () =>
+    Effect.gen(function*() {
+      const { address } = yield* HttpServer.HttpServer
+      const sql = yield* SqlClient.SqlClient
+      const [full, release] = [yield* Latch.make(), yield* Latch.make()]
+      let held = 0
+      const holder = sql.withTransaction(Effect.gen(function*() {
+        yield* sql`SELECT 1`
+        if (++held === 8) yield* full.open
+        yield* release.await
+      }))
+      const holders = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 8 }), () => holder, { concurrency: "unbounded", discard: true })
+      )
+      yield* full.await
+      const { body, status } = yield* ServiceProcess.get(`${HttpServer.formatAddress(address)}/readyz`)
+      assert.strictEqual(status, 200, body)
+      assert.include(body, `{"name":"database","ok":true,"detail":"answers"}`)
+      yield* release.open
+      yield* Fiber.join(holders)
+    }))
+
+  it.effect("D.2 S1.23 is ready again as soon as a fiber runs that had failed again and again", () =>
+    Effect.gen(function*() {
+      const { address } = yield* HttpServer.HttpServer
+      const supervisor = yield* Supervisor
+      const running = yield* Latch.make()
+      let starts = 0
+      const loop = Effect.suspend(() => ++starts > 6 ? Effect.andThen(running.open, Effect.never) : Effect.fail("no"))
+      yield* supervisor.start("test.flaky", loop, { restart: Schedule.forever })
+      yield* running.await
+      const { body, status } = yield* ServiceProcess.get(`${HttpServer.formatAddress(address)}/readyz`)
+      assert.strictEqual(status, 200, body)
+    }))
+
+  it.effect("D.5 a second service in a schema of its own shares the database and sees no run of the first", () =>
+    Effect.gen(function*() {
+      const Seen = Task.fn("bare.seen", {}, () => Effect.void)
+      yield* (yield* Dispatch.here(Seen, {}, { kind: "code" })).await
+      const url = yield* beside("other")
+      assert.strictEqual((yield* ServiceProcess.get(`${url}/api/v1/runs`)).body, `{"items":[]}`)
+    }))
+
+  it.effect("with its schedules disabled it says so and is ready", () =>
+    Effect.gen(function*() {
+      const { body, status } = yield* ServiceProcess.get(`${yield* beside("disabled")}/readyz`)
+      assert.strictEqual(status, 200, body)
+      assert.include(body, `{"name":"scheduler","ok":true,"detail":"disabled"}`)
+    }))
+
+  it.effect("gives an application checkpoints that the database keeps", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      yield* beside("keeping")
+      assert.deepStrictEqual(yield* sql`SELECT key, value FROM keeping.checkpoint`, [{
+        key: "keeping",
+        value: { at: 7 }
+      }])
+    }))
+
+  it.effect("lists schedules with what operators need, and never with what their runs are given", () =>
+    Effect.gen(function*() {
+      const { address } = yield* HttpServer.HttpServer
+      const store = yield* ScheduleStore
+      yield* store.register({
+        name: "bare.stored",
+        task: "bare.work",
+        timetable: Timetable.cronUnsafe("0 2 * * *", { timeZone: "Europe/Berlin" }),
+        policy: SchedulePolicy.standard,
+        source: "stored",
+        tenant: "acme",
+        payload: { token: "hunter2" }
+      })
+      const { items: [listed] } = yield* ServiceProcess.getJson(
+        `${HttpServer.formatAddress(address)}/api/v1/schedules`,
+        Schema.Struct({ items: Schema.Array(Schema.Record(Schema.String, Schema.Json)) })
+      )
+      const { nextTick, ...schedule } = listed ?? assert.fail("no schedule")
+      assert.match(typeof nextTick === "string" ? nextTick : "none", /^\d{4}-\d\d-\d\dT0[01]:00:00\.000Z$/)
+      assert.deepStrictEqual(schedule, {
+        name: "bare.stored",
+        task: "bare.work",
+        timetable: "0 2 * * * Europe/Berlin",
+        policy: { overlap: "skip", missed: "last", jitterMs: 0 },
+        source: "stored",
+        tenant: "acme",
+        paused: false,
+        orphaned: false,
+        lastTick: null,
+        open: 0,
+        waiting: 0
+      })
+    }))
+
+  it.effect("D.9 cancels a run by the API, with actor and reason, and says so to whoever asks again", () =>
+    Effect.gen(function*() {
+      const { address } = yield* HttpServer.HttpServer
+      const url = `${HttpServer.formatAddress(address)}/api/v1/runs`
+      const [begun, stopping, go] = [yield* Latch.make(), yield* Latch.make(), yield* Latch.make()]
+      const Long = Task.fn("bare.cancelled", {}, () =>
+        Effect.gen(function*() {
+          yield* Effect.addFinalizer(() => Effect.andThen(stopping.open, go.await))
+          yield* begun.open
+          return yield* Effect.never
+        }))
+      const run = yield* Effect.forkChild(
+        Effect.flatMap(Dispatch.here(Long, {}, { kind: "code" }), (ref) => Effect.exit(ref.await))
+      )
+      yield* begun.await
+      const log = yield* RunLog
+      const [open] = yield* log.list({ task: "bare.cancelled" })
+      const id = open?.id ?? assert.fail("no run")
+      const cancel = (id: string, by: unknown, headers: Record<string, string> = {}) =>
+        HttpClient.execute(
+          HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.post(`${url}/${id}/cancel`, { headers }), by)
+        ).pipe(
+          Effect.flatMap((answer) => Effect.map(answer.json, (body) => [answer.status, body])),
+          Effect.provide(FetchHttpClient.layer)
+        )
+      assert.strictEqual((yield* cancel(id, {}, { "sec-fetch-site": "cross-site" }))[0], 403)
+      assert.deepStrictEqual(
+        yield* cancel(id, { actor: "ada", reason: "wrong branch" }),
+        [200, { answer: "requested" }]
+      )
+      yield* stopping.await
+      assert.deepStrictEqual(yield* cancel(id, {}), [200, { answer: "already" }])
+      yield* go.open
+      yield* Fiber.join(run)
+      const by = { actor: "ada", reason: "wrong branch" }
+      assert.deepInclude(yield* log.get(id), { status: "cancelled", cancellation: by })
+      assert.deepStrictEqual(yield* cancel(id, {}), [200, { answer: "ended" }])
+      assert.strictEqual((yield* cancel("none", {}))[0], 404)
     }))
 
   it.effect("S0.51 shows the last 150 runs with percentiles, in the history and as metrics", () =>

@@ -25,6 +25,7 @@ describe("ServiceConfig", () => {
         [config.host, config.port, config.directory, config.databaseUrl],
         ["127.0.0.1", 7070, ".ostinato", undefined]
       )
+      assert.strictEqual(config.schema, "ostinato")
       assert.deepStrictEqual(config.interval, Timetable.every("2 weeks"))
       assert.strictEqual(Duration.toSeconds(config.drain), 25)
       assert.deepStrictEqual([config.schedulerEnabled, config.logLevel, config.logFormat], [true, "Info", "auto"])
@@ -35,6 +36,9 @@ describe("ServiceConfig", () => {
       assert.strictEqual((yield* load({ PORT: "1" })).port, 1)
       assert.strictEqual((yield* load({ OSTINATO_PORT: "2", PORT: "1" })).port, 2)
     }))
+
+  it.effect("D.5 takes the schema of its tables from OSTINATO_SCHEMA", () =>
+    Effect.map(load({ OSTINATO_SCHEMA: " shop_2 " }), ({ schema }) => assert.strictEqual(schema, "shop_2")))
 
   const timetables: ReadonlyArray<readonly [text: string, timetable: Timetable.Timetable]> = [
     ["300", Timetable.every("5 minutes")],
@@ -104,6 +108,9 @@ describe("ServiceConfig", () => {
     ["PORT", "1e3"],
     ["OSTINATO_HOST", "0.0.0.0"],
     ["OSTINATO_HOST", "example.org"],
+    ["OSTINATO_SCHEMA", "Shop"],
+    ["OSTINATO_SCHEMA", "pg_shop"],
+    ["OSTINATO_SCHEMA", `a"; DROP SCHEMA b`],
     ["TASK_SCHEDULER_ENABLED", "perhaps"],
     ["TASK_SCHEDULER_INTERVAL", ""],
     ["OSTINATO_DRAIN_TIMEOUT", "soon"],
@@ -126,7 +133,7 @@ describe("ServiceConfig", () => {
   it.effect("tells all problems together", () =>
     Effect.gen(function*() {
       const told = yield* problems(Object.fromEntries([...wrong].reverse()))
-      assert.strictEqual(told.length, 8)
+      assert.strictEqual(told.length, 9)
     }))
 
   it.effect("tells problems of an application together with its own", () =>

@@ -58,9 +58,10 @@ export const layer = (options?: {
   Layer.effect(
     ScheduleStore,
     Effect.gen(function*() {
-      // what is handed over with a decision is written by the client of user code; the rest does not wait for that
-      const sql = yield* PgClient.PgClient
-      const house = yield* ControlSql
+      // rows and JSON are read as they were written, whatever names the application's client transforms; what is handed
+      // over with a decision is written by the client of user code, and the rest does not wait for that
+      const sql = (yield* PgClient.PgClient).withoutTransforms()
+      const house = (yield* ControlSql).withoutTransforms()
       const s = sql(yield* DatabaseSchema)
       const until = decision.until(sql)
       const retention = options?.retention ?? {}

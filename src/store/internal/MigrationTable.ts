@@ -9,7 +9,8 @@ export const name = (line: string): string => `migration_${line}`
 
 /** Names of the applied steps by number; none where there is no table yet. */
 export const applied = Effect.fnUntraced(function*(schema: string, line: string) {
-  const sql = yield* SqlClient.SqlClient
+  // an application's client may give columns other names
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const table = yield* sql`SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = ${schema} AND tablename = ${
     name(line)
   }`

@@ -1,19 +1,25 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as EffectSchedule from "effect/Schedule"
+import * as Text from "effect/String"
 import * as Decide from "ostinato/schedule/Decide"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as PostgresScheduleStore from "ostinato/schedule/stores/Postgres"
 import type { Claim, Retention } from "ostinato/schedule/Tick"
 import * as Timetable from "ostinato/schedule/Timetable"
+import { Database } from "ostinato/store/Database"
 import { schedules } from "../../../src/schedule/internal/postgres/decision.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
+
+/** Names as many applications like them: snake_case in the database, camelCase in the program. */
+const camel = { transformResultNames: Text.snakeToCamel, transformQueryNames: Text.camelToSnake }
 
 const fortnightly = Timetable.every("2 weeks")
 
@@ -304,5 +310,34 @@ layer(
       const { enqueued, started } = yield* store.advance("handed", decide, enqueue)
       assert.deepStrictEqual([enqueued, started], [1, []])
       assert.strictEqual((yield* sql`SELECT * FROM handed`).length, 1)
+    }))
+
+  it.effect("D.5 an application whose client renames columns shares its transactions, and what is stored stays as it was", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database
+      const services = yield* Layer.build(
+        Layer.provideMerge(PostgresScheduleStore.layer(), PgClient.layer({ url, maxConnections: 2, ...camel }))
+      )
+      const shop = Context.get(services, PgClient.PgClient)
+      const store = Context.get(services, ScheduleStore)
+      const payload = { order_id: 2, itemCount: { per_box: 3 } }
+      const made = yield* store.register({
+        name: "shop",
+        task: "shop.order",
+        timetable: fortnightly,
+        policy: SchedulePolicy.standard,
+        source: "stored",
+        tenant: "acme",
+        payload
+      })
+      assert.deepStrictEqual(made.payload, payload)
+      const seen = (yield* (yield* ScheduleStore).list).find(({ name }) => name === "shop")
+      assert.deepStrictEqual([seen?.payload, seen?.timetable], [payload, fortnightly])
+      yield* shop`CREATE TABLE shop_order (order_id int)`
+      const decide = Decide.decide({ fires: true, extra: "start", random: 0 })
+      const order = (n: number) => shop`INSERT INTO shop_order VALUES (${n})`
+      yield* store.advance("shop", decide, () => Effect.andThen(order(1), Effect.die(new Error("no"))))
+      yield* store.advance("shop", decide, () => order(2))
+      assert.deepStrictEqual(yield* shop`SELECT order_id FROM shop_order`, [{ orderId: 2 }])
     }))
 })

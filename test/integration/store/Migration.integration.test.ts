@@ -2,9 +2,11 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Text from "effect/String"
 import * as PostgresScheduleStore from "ostinato/schedule/stores/Postgres"
 import { Database } from "ostinato/store/Database"
 import { DatabaseSchema } from "ostinato/store/DatabaseSchema"
@@ -51,6 +53,16 @@ layer(TestDatabase.layer(), { excludeTestServices: true, timeout: 60_000 })("Mig
       )
       assert.deepStrictEqual(applied.flat(), ["1_made", "2_more"])
       assert.deepStrictEqual(yield* Migration.run(line("six", "0001_made", "0002_more")), [])
+    }))
+
+  it.effect("D.5 through a client that renames columns, what is due is applied and what is applied is not", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database
+      const client = yield* Layer.build(PgClient.layer({ url, transformResultNames: Text.snakeToCamel }))
+      const run = (...steps: ReadonlyArray<string>) =>
+        Effect.provideContext(Migration.run(line("renamed", ...steps)), client)
+      assert.deepStrictEqual(yield* run("0001_made"), ["1_made"])
+      assert.deepStrictEqual(yield* run("0001_made", "0002_more"), ["2_more"])
     }))
 
   it.effect("a step that fails leaves nothing behind, and says which line and why", () =>

@@ -1,10 +1,22 @@
+// @effect-diagnostics strictEffectProvide:off -- a log is built anew for each node of a test
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/testing/TestClock"
+import * as Dispatch from "ostinato/core/Dispatch"
 import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
+import * as Task from "ostinato/core/Task"
+import { TaskInterrupted } from "ostinato/core/TaskError"
 import { NextRunId } from "ostinato/core/TaskRun"
+import { Database } from "ostinato/store/Database"
+import { Notifier } from "ostinato/store/Notifier"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
 import * as RunTable from "../../../src/store/internal/RunTable.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
@@ -41,6 +53,50 @@ const elsewhere = <A, E>(work: Effect.Effect<A, E, RunLog>, options?: { readonly
   Effect.provide(work, Layer.provide(PostgresRunLog.layer(options), Supervisor.layer))
 
 const statusOf = (id: string) => Effect.flatMap(RunLog, (log) => Effect.map(log.get(id), (run) => run?.status))
+
+/** A node with its own connections, whose time stands still: it renews no lease until its clock is moved. */
+const node = Effect.fnUntraced(function*(name: string) {
+  const { url } = yield* Database
+  const database = yield* Layer.build(Database.layer({ url, directory: "/nonexistent", node: name }))
+  const clock = yield* Layer.build(TestClock.layer())
+  return Context.merge(Context.merge(database, clock), yield* Layer.build(Supervisor.layer))
+})
+
+/** A run that node `here` holds is cancelled by this one; `meanwhile` goes on until `here` knows. */
+const cancelledElsewhere = Effect.fnUntraced(function*<R>(
+  task: string,
+  here: Context.Context<R | RunLog>,
+  meanwhile: Effect.Effect<unknown>
+) {
+  const log = yield* RunLog
+  const [begun, stopping, go] = [yield* Latch.make(), yield* Latch.make(), yield* Latch.make()]
+  const Long = Task.fn(task, { grace: "1 hour" }, () =>
+    Effect.gen(function*() {
+      yield* Effect.addFinalizer(() => Effect.andThen(stopping.open, go.await))
+      yield* begun.open
+      return yield* Effect.never
+    }))
+  const run = yield* Dispatch.here(Long, {}, { kind: "code" }).pipe(
+    Effect.flatMap((ref) => Effect.exit(ref.await)),
+    Effect.provideContext(here),
+    Effect.forkChild
+  )
+  yield* begun.await
+  const [open] = yield* log.list({ task })
+  const id = open?.id ?? assert.fail("the other node's run is not seen")
+  const by = { actor: "ada", reason: "wrong branch" }
+  assert.strictEqual(yield* log.cancel(id, by), "requested")
+  yield* Effect.raceFirst(stopping.await, meanwhile)
+  assert.strictEqual(yield* log.cancel(id, { actor: "bob", reason: null }), "already")
+  assert.strictEqual((yield* log.get(id))?.status, "running", "its finalizers have not ended")
+  yield* go.open
+  assert.deepStrictEqual(
+    yield* Fiber.join(run),
+    Exit.fail(new TaskInterrupted({ task, reason: "cancelled by ada: wrong branch" }))
+  )
+  assert.deepInclude(yield* log.get(id), { status: "cancelled", cancellation: by })
+  assert.strictEqual(yield* log.cancel(id, by), "ended")
+})
 
 layer(
   Layer.provideMerge(
@@ -109,6 +165,30 @@ layer(
       assert.strictEqual(yield* elsewhere(statusOf(before)), "running")
       assert.strictEqual(yield* elsewhere(statusOf(before), { exclusive: true }), "abandoned")
       assert.strictEqual(yield* elsewhere(statusOf(since), { exclusive: true }), "running")
+    }))
+
+  it.effect("D.9 a run on another node that listens is cancelled at once, without a renewal of its lease", () =>
+    Effect.gen(function*() {
+      const services = yield* node("listens")
+      const here = yield* Layer.build(PostgresRunLog.layer().pipe(Layer.provideMerge(Notifier.layer()))).pipe(
+        Effect.provideContext(services)
+      )
+      yield* Effect.repeat(Context.get(here, Notifier).state, {
+        until: (state) => state === "listening",
+        schedule: Schedule.spaced("5 millis")
+      })
+      yield* cancelledElsewhere("cancel.heard", Context.merge(services, here), Effect.never)
+    }))
+
+  it.effect("D.9 a run on another node that does not listen is cancelled with the next renewal of its lease", () =>
+    Effect.gen(function*() {
+      const services = yield* node("deaf")
+      const log = yield* Effect.provideContext(Layer.build(PostgresRunLog.layer()), services)
+      const time = Effect.repeat(
+        Effect.provideContext(TestClock.adjust("5 seconds"), services),
+        Schedule.spaced("5 millis")
+      )
+      yield* cancelledElsewhere("cancel.renewed", Context.merge(services, log), time)
     }))
 
   it.effect("refuses typed when the table is gone", () =>
