@@ -31,10 +31,10 @@ const frozen = (pid: number) => {
   return Effect.acquireRelease(signal("SIGSTOP"), () => signal("SIGCONT"))
 }
 
-layer(NodeServices.layer, { excludeTestServices: true })("a stop", (it) => {
+layer(NodeServices.layer, { excludeTestServices: true, concurrent: true })("a stop", (it) => {
   it.effect("comes to its end although the database hangs and a request is never finished", () =>
     Effect.gen(function*() {
-      const directory = yield* ServiceProcess.dataDirectory
+      const directory = yield* ServiceProcess.usedDirectory
       const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
       yield* Effect.gen(function*() {
         const server = yield* EmbeddedPostgres
@@ -59,7 +59,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("a stop", (it) => {
 
   it.effect("of a command that owns the server waits for another command that uses it", () =>
     Effect.gen(function*() {
-      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+      const there = { data: yield* ServiceProcess.usedDirectory, repository: yield* History.repository }
       const first = yield* ServiceProcess.gate()
       const second = yield* ServiceProcess.gate()
       const run = (folder: string) =>

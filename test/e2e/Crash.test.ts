@@ -28,10 +28,10 @@ const look = (url: string) =>
     )
   })
 
-layer(NodeServices.layer, { excludeTestServices: true })("crash", (it) => {
+layer(NodeServices.layer, { excludeTestServices: true, concurrent: true })("crash", (it) => {
   it.effect("kill -9 during a run loses nothing: figures, runs and next tick are as before, the cut run is abandoned", () =>
     Effect.gen(function*() {
-      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+      const there = { data: yield* ServiceProcess.usedDirectory, repository: yield* History.repository }
       const ran = yield* ServiceProcess.command(["run", "insights.sync"], { env: ServiceProcess.at(there) })
       assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
 
@@ -59,7 +59,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("crash", (it) => {
 
   it.effect("S1.23 an embedded server that is killed comes back by itself: the run in flight ends as recorded, the next ones run", () =>
     Effect.gen(function*() {
-      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+      const there = { data: yield* ServiceProcess.usedDirectory, repository: yield* History.repository }
       const gate = yield* ServiceProcess.gate()
       const env = { PATH: gate.folder, TASK_SCHEDULER_INTERVAL: "1" }
       const service = yield* ServiceProcess.serve(there, { env })

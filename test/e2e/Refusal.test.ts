@@ -12,7 +12,7 @@ const nowhere = Effect.map(ServiceProcess.dataDirectory, (data) => ({ data, repo
 const refuse = Effect.fnUntraced(function*(env: Readonly<Record<string, string>>) {
   const there = yield* nowhere
   const ended = yield* ServiceProcess.command(["serve"], { env: { ...ServiceProcess.at(there), ...env } })
-  return { ...ended, there, touched: fs.existsSync(there.data) }
+  return { ...ended, touched: fs.existsSync(there.data) }
 })
 
 layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) => {
@@ -101,7 +101,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
 
   it.effect("a data directory or a port that another service uses, with one line that names it; the other serves on", () =>
     Effect.gen(function*() {
-      const there = yield* nowhere
+      const there = { ...yield* nowhere, data: yield* ServiceProcess.usedDirectory }
       const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
       const second = yield* refuse(ServiceProcess.at(there))
       assert.strictEqual(second.code, 4)
@@ -111,13 +111,14 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
       ])
 
       const { port } = new URL(service.url)
-      const third = yield* refuse({ OSTINATO_PORT: port })
+      const elsewhere = yield* ServiceProcess.usedDirectory
+      const third = yield* refuse({ OSTINATO_DATA_DIR: elsewhere, OSTINATO_PORT: port })
       assert.strictEqual(third.code, 4, third.stderr.join("\n"))
       assert.deepStrictEqual(third.told, [
         `ostinato: cannot listen on 127.0.0.1:${port}: another process listens there. ` +
         "Stop what listens there or set OSTINATO_PORT"
       ])
-      assert.deepStrictEqual(ServiceProcess.postgres(third.there.data), [])
+      assert.deepStrictEqual(ServiceProcess.postgres(elsewhere), [])
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
     }))
 })

@@ -14,6 +14,7 @@ import * as http from "node:http"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
+import * as Cluster from "../fixtures/once/Cluster.ts"
 
 /** The repository of the project itself. */
 export const root = path.join(import.meta.dirname, "../..")
@@ -193,6 +194,9 @@ export const dataDirectory = Effect.acquireRelease(
       fs.rmSync(path.dirname(data), { recursive: true, force: true })
     })
 )
+
+/** The same with a database in it, so that a start does not have to make one. */
+export const usedDirectory = Effect.tap(dataDirectory, Cluster.put)
 
 const readFile = (file: string) => {
   try {

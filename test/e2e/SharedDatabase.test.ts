@@ -18,19 +18,27 @@ const Repositories = Schema.Struct({ items: Schema.Array(RepositoryFigures) })
 
 const Schedules = Schema.Struct({ items: Schema.Array(Schedule) })
 
-const runs = (url: string) =>
-  Effect.map(ServiceProcess.getJson(`${url}/api/v1/runs?limit=200`, Runs), ({ items }) => items)
+/** The runs of these services, as one of them lists them. */
+const runs = (url: string, services: ReadonlyArray<ServiceProcess.Service>) =>
+  Effect.map(
+    ServiceProcess.getJson(`${url}/api/v1/runs?limit=200`, Runs),
+    ({ items }) => items.filter((run) => services.some(({ pid }) => pid === run.pid))
+  )
 
 /** A server that belongs to none of the services. */
 const Server = Layer.unwrap(
-  Effect.map(ServiceProcess.dataDirectory, (directory) => EmbeddedPostgres.layer({ directory }))
+  Effect.map(ServiceProcess.usedDirectory, (directory) => EmbeddedPostgres.layer({ directory }))
 )
 
 /** The instants of the runs that a schedule started, as text. */
 const ticks = (runs: ReadonlyArray<TaskRun>) =>
   runs.flatMap(({ trigger }) => "tick" in trigger ? [DateTime.formatIso(trigger.tick)] : [])
 
-layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices: true, timeout: "60 seconds" })(
+layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), {
+  excludeTestServices: true,
+  timeout: "60 seconds",
+  concurrent: true
+})(
   "serve with DATABASE_URL",
   (it) => {
     it.effect("two services on one database: a tick makes one run, whichever of them it is; a held start is skipped", () =>
@@ -49,7 +57,8 @@ layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices
         yield* second.line(
           `schedule insights.fortnightly:${there.repository} skipped 1 tick(s): earlier work has not ended`
         )
-        assert.deepStrictEqual((yield* runs(second.url)).map(({ pid, status }) => [pid, status]), [[
+        const both = [first, second]
+        assert.deepStrictEqual((yield* runs(second.url, both)).map(({ pid, status }) => [pid, status]), [[
           first.pid,
           "running"
         ]])
@@ -57,10 +66,10 @@ layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices
         yield* git.open
         yield* first.line("run completed")
         yield* second.line("run completed")
-        yield* ServiceProcess.until(runs(second.url), (all) => all.length >= 5)
+        yield* ServiceProcess.until(runs(second.url, both), (all) => all.length >= 5)
         yield* second.signal("SIGTERM")
         assert.deepStrictEqual(yield* second.ended, { code: 0, signal: null })
-        const all = ticks(yield* runs(first.url))
+        const all = ticks(yield* runs(first.url, both))
         assert.deepStrictEqual(Array.from(new Set(all)), all)
       }))
 
@@ -80,7 +89,7 @@ layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices
         yield* git.open
         yield* first.line("run completed")
         const all = yield* ServiceProcess.until(
-          runs(second.url),
+          runs(second.url, [first, second]),
           (all) =>
             [first, second].every(({ pid }) =>
               all.filter((run) => run.pid === pid && run.status === "completed").length >= 2
@@ -108,7 +117,8 @@ layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices
         // the end of the run is told before the end of its tick is written
         yield* ServiceProcess.until(
           ServiceProcess.getJson(`${first.url}/api/v1/schedules`, Schedules),
-          ({ items }) => items.every(({ open }) => open === 0)
+          ({ items }) =>
+            items.some(({ name, open }) => name === `insights.fortnightly:${there.repository}` && open === 0)
         )
         yield* first.signal("SIGKILL")
         yield* first.ended
