@@ -74,6 +74,8 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("the routes of Insig
         ["/metrics-series?entity=account&id=x&metric=stars", "id"],
         [`/metrics-series?entity=account&id=${id}&metric=joy`, "metric"],
         [`${series}&from=2026-13-01`, "from"],
+        [`${series}&from=2026-02-31`, "no day of the calendar"],
+        [`${series}&from=0000-01-01`, "no day of the calendar"],
         [`${series}&to=tomorrow`, "to"],
         [`${series}&bucket=hour`, "bucket"],
         [`${series}&fill=guess`, "fill"],
