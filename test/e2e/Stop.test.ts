@@ -94,21 +94,26 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
           const [run, ...others] = yield* later(there)
           assert.deepStrictEqual([run?.status, run?.failure?.kind, others], ["interrupted", "interruption", []])
           yield* git.open
-        })
+        }),
+      60_000
     )
 
-    it.effect("S1.3 a second SIGTERM, more than a second after the first, ends the process with 143 at once", () =>
-      Effect.gen(function*() {
-        const { git, service } = yield* held()
-        yield* service.signal("SIGTERM")
-        yield* service.line("stopping: no new run begins")
-        // a repeat within a second counts as the same wish, so only real time can tell the two apart
-        yield* Effect.sleep("1100 millis")
-        yield* service.signal("SIGTERM")
-        assert.deepStrictEqual(yield* service.ended, { code: 143, signal: null })
-        yield* service.line("ostinato: SIGTERM again: ended without waiting for work in flight")
-        assert.isFalse(service.stderr().some((line) => line.includes("run completed")))
-        yield* git.open
-      }))
+    it.effect(
+      "S1.3 a second SIGTERM, more than a second after the first, ends the process with 143 at once",
+      () =>
+        Effect.gen(function*() {
+          const { git, service } = yield* held()
+          yield* service.signal("SIGTERM")
+          yield* service.line("stopping: no new run begins")
+          // a repeat within a second counts as the same wish, so only real time can tell the two apart
+          yield* Effect.sleep("1100 millis")
+          yield* service.signal("SIGTERM")
+          assert.deepStrictEqual(yield* service.ended, { code: 143, signal: null })
+          yield* service.line("ostinato: SIGTERM again: ended without waiting for work in flight")
+          assert.isFalse(service.stderr().some((line) => line.includes("run completed")))
+          yield* git.open
+        }),
+      60_000
+    )
   })
 })
