@@ -222,6 +222,8 @@ export class ScheduleStore extends Context.Service<ScheduleStore, {
     { readonly schedules: ReadonlyArray<Schedule>; readonly now: DateTime.Utc },
     ScheduleStoreUnavailable
   >
+  /** How often to look for what changed elsewhere, where a scheduler is not told: as seldom as the store's reach allows. */
+  readonly poll: Duration.Duration
   /** All schedules by name. */
   readonly list: Effect.Effect<ReadonlyArray<Schedule>, ScheduleStoreUnavailable>
   /** The newest ticks of a schedule, newest first. */

@@ -141,7 +141,8 @@ export interface Options<out R> {
   readonly grace?: Duration.Input | undefined
   /**
    * The longest time between two looks at the store: how long a change made on another node may take to be seen here, and
-   * how late a tick may be when a clock was set or the machine slept. Defaults to `5 seconds`.
+   * how late a tick may be when a clock was set or the machine slept. Defaults to what the store says: 1 minute in memory,
+   * 5 seconds on Postgres.
    */
   readonly poll?: Duration.Input | undefined
 }

@@ -45,7 +45,7 @@ const node = Effect.fnUntraced(function*(
   const context = yield* Scope.provide(
     Layer.build(
       Layer.fresh(
-        TaskScheduler.layer(code, { schedulable, drain: "1 second" }).pipe(
+        TaskScheduler.layer(code, { schedulable, drain: "1 second", poll: "5 seconds" }).pipe(
           Layer.provide([live, Supervisor.layer])
         )
       )

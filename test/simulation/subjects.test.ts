@@ -6,7 +6,6 @@ import { pipelineHolds, real } from "./pipeline.ts"
 import { simulated } from "./seeds.ts"
 import { supervisorHolds } from "./supervisor.ts"
 import { poolHolds, real as pool } from "./taskPool.ts"
-import { overlapHolds, ticksHold } from "./taskScheduler.ts"
 
 describe("simulation", () => {
   simulated(
@@ -33,20 +32,5 @@ describe("simulation", () => {
     "D.6 S2.6 G16 a pool has no more at work than slots, loses no submission and no slot, whoever cancels and shuts down",
     poolHolds(pool),
     500
-  )
-  simulated(
-    "D.6 G11 every tick makes at most one run and none is lost, whatever crashes and whatever a store answers",
-    ticksHold(),
-    20
-  )
-  simulated(
-    "D.6 G6 a tick makes at most one run where nodes are held up for longer than a lease",
-    ticksHold(undefined, { delay: 0.3, pause: 0.15, longest: "3 hours" }),
-    15
-  )
-  simulated(
-    "D.6 S0.6 no two runs of a schedule are at work at once on two nodes, however long they take",
-    overlapHolds(),
-    12
   )
 })

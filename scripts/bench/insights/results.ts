@@ -36,7 +36,7 @@ export interface Results {
   readonly rows: ReadonlyArray<Row>
 }
 
-// set from measurements: git does most of the work, and a history four times as long costs no memory
+// git does most of the work, and a history four times as long costs no memory
 const timeLimit = 1.5
 const memoryLimit = 1.25
 

@@ -44,7 +44,7 @@ export const make = Effect.fnUntraced(function*<R>(schedules: ReadonlyArray<Peri
   const context = yield* CapturedContext.make<R>()
   const outage = outages.make()
   const enabled = options.enabled ?? true
-  const poll = Duration.fromInputUnsafe(options.poll ?? "5 seconds")
+  const poll = Duration.fromInputUnsafe(options.poll ?? store.poll)
   const hold = Duration.max(Duration.times(poll, 3), Duration.seconds(30))
   const tasks = new Map((options.schedulable ?? []).map((one) => [one.task, one]))
   const code = new Map(schedules.map((periodic) => [periodic.name, entries.ofCode(periodic)]))

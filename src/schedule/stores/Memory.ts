@@ -168,6 +168,8 @@ export const layer: Layer.Layer<ScheduleStore> = Layer.sync(ScheduleStore, () =>
         }
       }),
     finish,
+    // nobody outside this process changes anything: only a clock that was set is to be noticed
+    poll: Duration.minutes(1),
     look: (mine, hold) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         for (const name of mine) {

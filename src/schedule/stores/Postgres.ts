@@ -226,6 +226,7 @@ export const layer = (options?: {
               ([row]) => row?.decide ?? false
             )
           ),
+        poll: Duration.seconds(5),
         look: (mine, hold) =>
           attempt(
             "look at schedules",
