@@ -24,10 +24,10 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
       })
       refusals.forEach(({ code, stderr, stdout, touched }, index) => {
         assert.strictEqual(code, 78)
-        assert.deepStrictEqual(stderr, [
-          `ostinato: TASK_SCHEDULER_INTERVAL: "${values[index]}" is no interval: write seconds (1209600), ` +
-          `words ("2 weeks", "5 minutes") or ISO-8601 (P14D, PT5M)`
-        ])
+        assert.strictEqual(stderr.length, 1, stderr.join("\n"))
+        const [said = ""] = stderr
+        assert.isTrue(said.startsWith(`ostinato: TASK_SCHEDULER_INTERVAL: "${values[index]}" is no `), said)
+        assert.match(said, /[Ww]rite seconds \(1209600\), words \("2 weeks", "5 minutes"\) or ISO-8601 \(P14D, PT5M\)/)
         assert.deepStrictEqual([stdout, touched], ["", false])
       })
     }))

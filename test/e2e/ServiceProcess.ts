@@ -14,6 +14,7 @@ import * as http from "node:http"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
+import { inject } from "vitest"
 import * as Cluster from "../fixtures/once/Cluster.ts"
 
 /** The repository of the project itself. */
@@ -69,7 +70,14 @@ const launch = (command: ReadonlyArray<string>, options: Options) => {
   const child = spawn(file, args, {
     cwd: options.cwd ?? root,
     detached: true,
-    env: { HOME: home, TMPDIR: os.tmpdir(), PATH: PATH === undefined ? searchPath : `${PATH}:${searchPath}`, ...env },
+    env: {
+      HOME: home,
+      TMPDIR: os.tmpdir(),
+      PATH: PATH === undefined ? searchPath : `${PATH}:${searchPath}`,
+      // what one process has compiled, the next ones need not
+      NODE_COMPILE_CACHE: path.join(inject("once"), "compiled"),
+      ...env
+    },
     stdio: ["ignore", "pipe", "pipe"]
   })
   const pid = child.pid ?? 0
