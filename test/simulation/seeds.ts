@@ -13,4 +13,4 @@ export const simulated = (name: string, property: Property, seeds: number) =>
   it.effect(name, ({ task }) => {
     const file = relative(process.cwd(), task.file.filepath)
     return Simulation.check(name, property, { seeds, command, file })
-  }, 120_000)
+  }, process.env["OSTINATO_SEEDS"] === undefined ? 120_000 : 3_600_000)
