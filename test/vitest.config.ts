@@ -12,6 +12,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["**/node_modules/**", "test/fixtures/**"],
+    globalSetup: ["test/fixtures/once/setup.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

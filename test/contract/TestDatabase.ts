@@ -5,6 +5,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { Database } from "ostinato/store/Database"
 import * as Migration from "ostinato/store/Migration"
+import * as Cluster from "../fixtures/once/Cluster.ts"
 
 /** With the tables of these lines. */
 export const layer = (...lines: ReadonlyArray<Migration.Line>) =>
@@ -14,6 +15,7 @@ export const layer = (...lines: ReadonlyArray<Migration.Line>) =>
       const directory = yield* fs.makeTempDirectoryScoped({ prefix: "ostinato-test-" })
       // the server's account has to pass through
       yield* fs.chmod(directory, 0o711)
+      yield* Cluster.put(directory)
       return Database.layer({ directory, embedded: { settings: { fsync: "off" } } })
     }))),
     Layer.provideMerge(NodeServices.layer)

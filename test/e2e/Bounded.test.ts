@@ -31,35 +31,39 @@ const frozen = (pid: number) => {
   return Effect.acquireRelease(signal("SIGSTOP"), () => signal("SIGCONT"))
 }
 
-layer(NodeServices.layer, { excludeTestServices: true })("a stop", (it) => {
-  it.effect("comes to its end although the database hangs and a request is never finished", () =>
-    Effect.gen(function*() {
-      const directory = yield* ServiceProcess.dataDirectory
-      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
-      yield* Effect.gen(function*() {
-        const server = yield* EmbeddedPostgres
-        const env = {
-          DATABASE_URL: Redacted.value(server.url),
-          OSTINATO_DRAIN_TIMEOUT: "1",
-          TASK_SCHEDULER_INTERVAL: "1"
-        }
-        const service = yield* ServiceProcess.serve(there, { env })
-        yield* service.line("run completed")
-        yield* halfSent(service.url)
-        yield* Effect.scoped(Effect.gen(function*() {
-          yield* frozen(server.pid)
-          // a query that waits for the database, begun before the answer to a later request
-          yield* Effect.forkScoped(Effect.ignore(ServiceProcess.get(`${service.url}/api/v1/runs`)))
-          assert.strictEqual((yield* ServiceProcess.get(`${service.url}/livez`)).status, 200)
-          yield* service.signal("SIGTERM")
-          assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
-        }))
-      }).pipe(Effect.provide(EmbeddedPostgres.layer({ directory })))
-    }))
+layer(NodeServices.layer, { excludeTestServices: true, concurrent: true })("a stop", (it) => {
+  it.effect(
+    "comes to its end although the database hangs and a request is never finished",
+    () =>
+      Effect.gen(function*() {
+        const directory = yield* ServiceProcess.usedDirectory
+        const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+        yield* Effect.gen(function*() {
+          const server = yield* EmbeddedPostgres
+          const env = {
+            DATABASE_URL: Redacted.value(server.url),
+            OSTINATO_DRAIN_TIMEOUT: "1",
+            TASK_SCHEDULER_INTERVAL: "1"
+          }
+          const service = yield* ServiceProcess.serve(there, { env })
+          yield* service.line("run completed")
+          yield* halfSent(service.url)
+          yield* Effect.scoped(Effect.gen(function*() {
+            yield* frozen(server.pid)
+            // a query that waits for the database, begun before the answer to a later request
+            yield* Effect.forkScoped(Effect.ignore(ServiceProcess.get(`${service.url}/api/v1/runs`)))
+            assert.strictEqual((yield* ServiceProcess.get(`${service.url}/livez`)).status, 200)
+            yield* service.signal("SIGTERM")
+            assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
+          }))
+        }).pipe(Effect.provide(EmbeddedPostgres.layer({ directory })))
+      }),
+    60_000
+  )
 
   it.effect("of a command that owns the server waits for another command that uses it", () =>
     Effect.gen(function*() {
-      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
+      const there = { data: yield* ServiceProcess.usedDirectory, repository: yield* History.repository }
       const first = yield* ServiceProcess.gate()
       const second = yield* ServiceProcess.gate()
       const run = (folder: string) =>
@@ -76,5 +80,5 @@ layer(NodeServices.layer, { excludeTestServices: true })("a stop", (it) => {
       assert.deepStrictEqual(yield* guest.ended, { code: 0, signal: null })
       assert.deepStrictEqual(yield* owner.ended, { code: 0, signal: null })
       assert.deepStrictEqual(ServiceProcess.postgres(there.data), [])
-    }))
+    }), 60_000)
 })

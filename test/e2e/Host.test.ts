@@ -18,7 +18,7 @@ const decode = Schema.decodeSync(Schema.fromJsonString(Schema.Struct({
 let project = ""
 let server: Server | undefined
 beforeAll(async () => {
-  project = packed("test/fixtures/host")
+  project = await packed("test/fixtures/host")
   server = await startServer({ fsync: "off" })
 }, 120_000)
 afterAll(() => server?.stop())

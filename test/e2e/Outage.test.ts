@@ -13,7 +13,7 @@ const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
 
 /** A server that belongs to none of the services. */
 const Server = Layer.unwrap(
-  Effect.map(ServiceProcess.dataDirectory, (directory) => EmbeddedPostgres.layer({ directory }))
+  Effect.map(ServiceProcess.usedDirectory, (directory) => EmbeddedPostgres.layer({ directory }))
 )
 
 layer(Server.pipe(Layer.provideMerge(NodeServices.layer)), { excludeTestServices: true, timeout: "60 seconds" })(

@@ -1,6 +1,8 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { hostname } from "node:os"
 import * as path from "node:path"
@@ -18,12 +20,32 @@ const decodeOutput = Schema.decodeUnknownEffect(SyncInsights.success)
 
 const encodeInput = Schema.encodeEffect(Schema.fromJsonString(Schema.Struct({ repository: Schema.String })))
 
-const place = Effect.all({ data: ServiceProcess.dataDirectory, repository: History.repository })
+const place = Effect.all({ data: ServiceProcess.usedDirectory, repository: History.repository })
+
+const runsOf = ({ url }: ServiceProcess.Service) =>
+  Effect.map(ServiceProcess.getJson(`${url}/api/v1/runs`, Runs), ({ items }) => items)
+
+/** A service whose schedules are disabled: it runs nothing itself. */
+class Idle extends Context.Service<Idle, {
+  readonly service: ServiceProcess.Service
+  readonly place: ServiceProcess.Place
+  /** The runs that there were before any command. */
+  readonly before: ReadonlyArray<TaskRun>
+}>()("ostinato/test/e2e/Run.test/Idle") {
+  static readonly layer = Layer.effect(
+    Idle,
+    Effect.gen(function*() {
+      const there = yield* place
+      const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
+      return { service, place: there, before: yield* runsOf(service) }
+    })
+  )
+}
 
 layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
   it.effect("S1.7 S1.8 runs without a service; a later service lists the run with its trigger, host and process", () =>
     Effect.gen(function*() {
-      const there = yield* place
+      const there = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
       const env = ServiceProcess.at(there)
       const ran = yield* ServiceProcess.command(["run", "insights.sync"], { env })
       assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
@@ -40,46 +62,67 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.deepStrictEqual([run?.host, run?.pid], [hostname(), ran.pid])
     }))
 
-  it.effect("S1.8 runs beside a service whose schedules are disabled and which has run nothing itself", () =>
-    Effect.gen(function*() {
-      const there = yield* place
-      const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
-      const runs = ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
-      assert.deepStrictEqual((yield* runs).items, [])
-      assert.isTrue(service.stderr().some((line) => line.includes("schedules are disabled by TASK_SCHEDULER_ENABLED")))
+  it.layer(Idle.layer, { timeout: "60 seconds" })("beside a service", (it) => {
+    it.effect("S1.8 runs beside a service whose schedules are disabled and which has run nothing itself, on what both are set up for", () =>
+      Effect.gen(function*() {
+        const { before, place: there, service } = yield* Idle
+        assert.deepStrictEqual(before, [])
+        assert.isTrue(
+          service.stderr().some((line) => line.includes("schedules are disabled by TASK_SCHEDULER_ENABLED"))
+        )
 
-      const env = ServiceProcess.at(there)
-      const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json"], { env })
-      assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
-      assert.strictEqual(ran.stdout.split("\n").length, 2)
-      const printed = yield* decodeRun(ran.stdout)
-      assert.deepStrictEqual((yield* runs).items, [printed])
-      assert.deepStrictEqual(printed.trigger, { kind: "cli", host: hostname(), pid: ran.pid })
-      const { repositories: [collected] } = yield* decodeOutput(printed.output)
-      assert.strictEqual(collected?.commits, History.figures(there.repository).commits)
-      assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
-    }))
-
-  it.effect("collects the repository that --input names; without it the one that it is set up for", () =>
-    Effect.gen(function*() {
-      const there = yield* place
-      const other = yield* GitFixture.smallRepository("other")
-      const env = ServiceProcess.at(there)
-      const collected = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
-        const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json", ...args], { env })
+        const env = ServiceProcess.at(there)
+        const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json"], { env })
         assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
-        return yield* decodeOutput((yield* decodeRun(ran.stdout)).output)
-      })
-      const own = yield* collected()
-      assert.deepInclude(own.repositories[0], { repository: there.repository })
-      const input = yield* encodeInput({ repository: other.root })
-      const named = yield* collected("--input", input)
-      assert.strictEqual(named.repositories.length, 1)
-      assert.deepInclude(named.repositories[0], { repository: other.root, commits: 1 })
-      const refused = yield* ServiceProcess.command(["run", "insights.sync", "--input", "{}"], { env })
-      assert.strictEqual(refused.code, 64, refused.stderr.join("\n"))
-      assert.include(refused.stderr.join("\n"), "repository")
-    }))
+        assert.strictEqual(ran.stdout.split("\n").length, 2)
+        const printed = yield* decodeRun(ran.stdout)
+        const [recorded, ...others] = (yield* runsOf(service)).filter(({ trigger }) =>
+          "pid" in trigger && trigger.pid === ran.pid
+        )
+        assert.deepStrictEqual([recorded, others], [printed, []])
+        assert.deepStrictEqual(printed.trigger, { kind: "cli", host: hostname(), pid: ran.pid })
+        const { repositories: [collected] } = yield* decodeOutput(printed.output)
+        assert.deepInclude(collected, {
+          repository: there.repository,
+          commits: History.figures(there.repository).commits
+        })
+        assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
+      }))
+
+    it.effect("collects the repository that --input names and no other", () =>
+      Effect.gen(function*() {
+        const { place: there } = yield* Idle
+        const other = yield* GitFixture.smallRepository("other")
+        const env = ServiceProcess.at(there)
+        const input = yield* encodeInput({ repository: other.root })
+        const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json", "--input", input], { env })
+        assert.strictEqual(ran.code, 0, ran.stderr.join("\n"))
+        const named = yield* decodeOutput((yield* decodeRun(ran.stdout)).output)
+        assert.strictEqual(named.repositories.length, 1)
+        assert.deepInclude(named.repositories[0], { repository: other.root, commits: 1 })
+        const refused = yield* ServiceProcess.command(["run", "insights.sync", "--input", "{}"], { env })
+        assert.strictEqual(refused.code, 64, refused.stderr.join("\n"))
+        assert.include(refused.stderr.join("\n"), "repository")
+      }))
+
+    it.effect("ends with 1 and one readable line when the task fails, and prints the failed run with --json", () =>
+      Effect.gen(function*() {
+        const { data } = (yield* Idle).place
+        const env = ServiceProcess.at({ data, repository: path.dirname(data) })
+        const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json"], { env })
+        assert.strictEqual(ran.code, 1)
+        const run = yield* decodeRun(ran.stdout)
+        assert.strictEqual(run.status, "failed")
+        assert.strictEqual(run.failure?.tag, "PipelineError")
+        assert.strictEqual(ran.told.length, 1, ran.told.join("\n"))
+        assert.include(
+          ran.told[0],
+          "ostinato: task insights.sync failed: stage repositories of pipeline insights.sync failed"
+        )
+        assert.include(ran.told[0], `"${path.dirname(data)}" is not inside a git`)
+        assert.include(ran.told[0], run.id)
+      }))
+  })
 
   it.effect("ends with 143 and one readable line when SIGTERM interrupts it, and the run is recorded as interrupted", () =>
     Effect.gen(function*() {
@@ -93,31 +136,12 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.include(command.stderr(), "ostinato: insights.sync was interrupted before its end")
       assert.isFalse(ServiceProcess.isAlive(git.pid))
       const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
-      const { items } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
-      assert.deepStrictEqual(items.map((run) => run.status), ["interrupted"])
-    }))
-
-  it.effect("ends with 1 and one readable line when the task fails, and prints the failed run with --json", () =>
-    Effect.gen(function*() {
-      const data = yield* ServiceProcess.dataDirectory
-      const env = ServiceProcess.at({ data, repository: path.dirname(data) })
-      const ran = yield* ServiceProcess.command(["run", "insights.sync", "--json"], { env })
-      assert.strictEqual(ran.code, 1)
-      const run = yield* decodeRun(ran.stdout)
-      assert.strictEqual(run.status, "failed")
-      assert.strictEqual(run.failure?.tag, "PipelineError")
-      assert.strictEqual(ran.told.length, 1, ran.told.join("\n"))
-      assert.include(
-        ran.told[0],
-        "ostinato: task insights.sync failed: stage repositories of pipeline insights.sync failed"
-      )
-      assert.include(ran.told[0], `"${path.dirname(data)}" is not inside a git`)
-      assert.include(ran.told[0], run.id)
+      assert.deepStrictEqual((yield* runsOf(service)).map((run) => run.status), ["interrupted"])
     }))
 
   it.effect("a start run that fails is recorded and logged on one line, and the service stays ready", () =>
     Effect.gen(function*() {
-      const data = yield* ServiceProcess.dataDirectory
+      const data = yield* ServiceProcess.usedDirectory
       const service = yield* ServiceProcess.serve({ data, repository: path.dirname(data) })
       const line = yield* service.line("run failed: PipelineError")
       assert.include(line, `"level":"ERROR"`)

@@ -14,6 +14,8 @@ import * as http from "node:http"
 import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
+import { inject } from "vitest"
+import * as Cluster from "../fixtures/once/Cluster.ts"
 
 /** The repository of the project itself. */
 export const root = path.join(import.meta.dirname, "../..")
@@ -68,7 +70,14 @@ const launch = (command: ReadonlyArray<string>, options: Options) => {
   const child = spawn(file, args, {
     cwd: options.cwd ?? root,
     detached: true,
-    env: { HOME: home, TMPDIR: os.tmpdir(), PATH: PATH === undefined ? searchPath : `${PATH}:${searchPath}`, ...env },
+    env: {
+      HOME: home,
+      TMPDIR: os.tmpdir(),
+      PATH: PATH === undefined ? searchPath : `${PATH}:${searchPath}`,
+      // what one process has compiled, the next ones need not
+      NODE_COMPILE_CACHE: path.join(inject("once"), "compiled"),
+      ...env
+    },
     stdio: ["ignore", "pipe", "pipe"]
   })
   const pid = child.pid ?? 0
@@ -193,6 +202,9 @@ export const dataDirectory = Effect.acquireRelease(
       fs.rmSync(path.dirname(data), { recursive: true, force: true })
     })
 )
+
+/** The same with a database in it, so that a start does not have to make one. */
+export const usedDirectory = Effect.tap(dataDirectory, Cluster.put)
 
 const readFile = (file: string) => {
   try {

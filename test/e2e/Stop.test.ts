@@ -1,5 +1,5 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { TaskRun } from "../../src/core/TaskRun.ts"
@@ -8,7 +8,7 @@ import * as ServiceProcess from "./ServiceProcess.ts"
 
 const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
 
-const place = Effect.all({ data: ServiceProcess.dataDirectory, repository: History.repository })
+const place = Effect.all({ data: ServiceProcess.usedDirectory, repository: History.repository })
 
 const statuses = (url: string) =>
   Effect.map(ServiceProcess.getJson(`${url}/api/v1/runs`, Runs), ({ items }) => items.map(({ status }) => status))
@@ -77,35 +77,43 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
       assertGone(there.data)
     }))
 
-  it.effect.each(["0", "1"])(
-    "a run that never ends is interrupted after OSTINATO_DRAIN_TIMEOUT=%s, its git killed although it ignores SIGTERM",
-    (drain) =>
-      Effect.gen(function*() {
-        const { git, service, there } = yield* held({ stubborn: true, env: { OSTINATO_DRAIN_TIMEOUT: drain } })
-        assert.isTrue(ServiceProcess.isAlive(git.pid))
-        yield* service.signal("SIGTERM")
-        assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
-        const name = `insights.fortnightly:${there.repository}`
-        yield* service.line(`stopped with work cut short: interrupted [${name}], abandoned []`)
-        assert.isFalse(ServiceProcess.isAlive(git.pid))
-        assertGone(there.data)
-        const [run, ...others] = yield* later(there)
-        assert.deepStrictEqual([run?.status, run?.failure?.kind, others], ["interrupted", "interruption", []])
-        yield* git.open
-      })
-  )
+  // each waits for real time most of the time
+  describe.concurrent("of work that does not end", () => {
+    it.effect.each(["0", "1"])(
+      "a run that never ends is interrupted after OSTINATO_DRAIN_TIMEOUT=%s, its git killed although it ignores SIGTERM",
+      (drain) =>
+        Effect.gen(function*() {
+          const { git, service, there } = yield* held({ stubborn: true, env: { OSTINATO_DRAIN_TIMEOUT: drain } })
+          assert.isTrue(ServiceProcess.isAlive(git.pid))
+          yield* service.signal("SIGTERM")
+          assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
+          const name = `insights.fortnightly:${there.repository}`
+          yield* service.line(`stopped with work cut short: interrupted [${name}], abandoned []`)
+          assert.isFalse(ServiceProcess.isAlive(git.pid))
+          assertGone(there.data)
+          const [run, ...others] = yield* later(there)
+          assert.deepStrictEqual([run?.status, run?.failure?.kind, others], ["interrupted", "interruption", []])
+          yield* git.open
+        }),
+      60_000
+    )
 
-  it.effect("S1.3 a second SIGTERM, more than a second after the first, ends the process with 143 at once", () =>
-    Effect.gen(function*() {
-      const { git, service } = yield* held()
-      yield* service.signal("SIGTERM")
-      yield* service.line("stopping: no new run begins")
-      // a repeat within a second counts as the same wish, so only real time can tell the two apart
-      yield* Effect.sleep("1100 millis")
-      yield* service.signal("SIGTERM")
-      assert.deepStrictEqual(yield* service.ended, { code: 143, signal: null })
-      yield* service.line("ostinato: SIGTERM again: ended without waiting for work in flight")
-      assert.isFalse(service.stderr().some((line) => line.includes("run completed")))
-      yield* git.open
-    }))
+    it.effect(
+      "S1.3 a second SIGTERM, more than a second after the first, ends the process with 143 at once",
+      () =>
+        Effect.gen(function*() {
+          const { git, service } = yield* held()
+          yield* service.signal("SIGTERM")
+          yield* service.line("stopping: no new run begins")
+          // a repeat within a second counts as the same wish, so only real time can tell the two apart
+          yield* Effect.sleep("1100 millis")
+          yield* service.signal("SIGTERM")
+          assert.deepStrictEqual(yield* service.ended, { code: 143, signal: null })
+          yield* service.line("ostinato: SIGTERM again: ended without waiting for work in flight")
+          assert.isFalse(service.stderr().some((line) => line.includes("run completed")))
+          yield* git.open
+        }),
+      60_000
+    )
+  })
 })

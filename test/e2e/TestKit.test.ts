@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, beforeAll, describe, it } from "vitest"
+import { tarball } from "../house/packed.ts"
 import { plant, root } from "../house/planted.ts"
 
 const property = (missed: string) => `
@@ -78,11 +79,8 @@ const sh = (folder: string, command: string) => {
   return { status, output: stdout + stderr }
 }
 
-beforeAll(() => {
-  const copy = plant({}, ["package.json", "tsconfig.json", "scripts", "src", "LICENSE", "README.md"])
-  rmSync(join(copy, "src/apps/insights/web"), { recursive: true })
-  const built = sh(copy, "node scripts/build.ts && npm pack --silent --json")
-  assert.strictEqual(built.status, 0, built.output)
+beforeAll(async () => {
+  const archive = await tarball()
   app = plant({})
   rmSync(join(app, "node_modules"))
   for (const [file, text] of Object.entries(files)) {
@@ -91,7 +89,7 @@ beforeAll(() => {
   }
   mkdirSync(join(app, "node_modules/ostinato"), { recursive: true })
   mkdirSync(join(app, "node_modules/@effect"))
-  const unpacked = sh(copy, `tar -xzf ostinato-*.tgz --strip-components=1 -C ${join(app, "node_modules/ostinato")}`)
+  const unpacked = sh(app, `tar -xzf ${archive} --strip-components=1 -C node_modules/ostinato`)
   assert.strictEqual(unpacked.status, 0, unpacked.output)
   for (const peer of ["effect", "vitest", "@effect/platform-node", "@effect/sql-pg", ".bin"]) {
     symlinkSync(realpathSync(join(root, "node_modules", peer)), join(app, "node_modules", peer))

@@ -20,7 +20,7 @@ const ticker = Effect.fnUntraced(function*(interval: number, work: number, durin
   return { started: Number(started), completed: Number(completed), timedOut }
 })
 
-layer(NodeServices.layer, { excludeTestServices: true })("a program with a schedule", (it) => {
+layer(NodeServices.layer, { excludeTestServices: true, concurrent: true })("a program with a schedule", (it) => {
   it.effect("S0.46 runs 25 ± 2 times in 5 s at an interval of 200 ms", () =>
     Effect.scoped(Effect.gen(function*() {
       const { completed, started } = yield* ticker(200, 0, 5050)

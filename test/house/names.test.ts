@@ -70,6 +70,17 @@ describe("files", () => {
     assert.deepStrictEqual(sources.filter((path) => codeLines(readFileSync(join(root, path), "utf8")) > 400), [])
   })
 
+  it("hold no mark of a merge that nobody resolved", () => {
+    const marked = (text: string) => /^(<{7}|>{7}) /m.test(text)
+    assert.isTrue(marked(`one\n${"<".repeat(7)} HEAD\ntwo\n`))
+    const files = globSync(["*.*", "src/**/*.*", "test/**/*.*", "scripts/**/*.*"], {
+      cwd: root,
+      exclude: (path) => path.endsWith("node_modules")
+    })
+    assert.isAbove(files.length, 300)
+    assert.deepStrictEqual(files.filter((path) => marked(readFileSync(join(root, path), "utf8"))), [])
+  })
+
   it("every room has a README", () => {
     const entry = join("src", "cli", "bin.ts")
     const rooms = new Set(

@@ -60,10 +60,16 @@ export class FiguresUnreadable extends HttpApiError.Problem<FiguresUnreadable>()
   title: "The stored figures have an unknown form: the log of the service says more"
 }) {}
 
+// Date.parse takes 31 February for a day of March, and the database has no year 0
+const isOnCalendar = (day: string): boolean => {
+  const millis = Date.parse(`${day}T00:00:00Z`)
+  return day >= "0001" && !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(day)
+}
+
 /** A day of the calendar, `YYYY-MM-DD`. */
 export const Day = Schema.String.check(
   Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/),
-  Schema.makeFilter((day) => !Number.isNaN(Date.parse(`${day}T00:00:00Z`)) || "no day of the calendar")
+  Schema.makeFilter((day) => isOnCalendar(day) || `no day of the calendar: ${day}`)
 )
 
 /** Values by the name of their metric. */

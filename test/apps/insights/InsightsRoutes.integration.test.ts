@@ -74,6 +74,8 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("the routes of Insig
         ["/metrics-series?entity=account&id=x&metric=stars", "id"],
         [`/metrics-series?entity=account&id=${id}&metric=joy`, "metric"],
         [`${series}&from=2026-13-01`, "from"],
+        [`${series}&from=2026-02-31`, "no day of the calendar"],
+        [`${series}&from=0000-01-01`, "no day of the calendar"],
         [`${series}&to=tomorrow`, "to"],
         [`${series}&bucket=hour`, "bucket"],
         [`${series}&fill=guess`, "fill"],
@@ -157,6 +159,23 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("the routes of Insig
       assert.deepStrictEqual(summary.releases.map(({ name }) => name), ["v1"])
       assert.isAbove(summary.ageDays ?? 0, 700)
       assert.strictEqual(summary.weeks.reduce((sum, { value }) => sum + value, 0), 2)
+    }))
+
+  it.effect("commits of 1970 and of the year 10000 hide no repository; days are too many for one answer, weeks are not", () =>
+    Effect.gen(function*() {
+      const { commit, root } = yield* GitFixture.repository("odd")
+      commit("first", { date: "@0 -0800" })
+      commit("last", { date: "@253402300800 +0000" })
+      assert.strictEqual((yield* sync(root)).run.status, "completed")
+      const odd = (yield* listed("/repositories", RepositoryFigures)).find((one) => one.path === root)
+      assert.deepInclude(odd, { commits: 2, firstDay: "1970-01-01" })
+      const series = `/repositories/${odd?.id}/series?metric=commits`
+      const refused = yield* ask(`${series}&bucket=day`)
+      assert.strictEqual(refused.status, 422)
+      assert.match(refused.type, /^application\/problem\+json/)
+      assert.include(refused.body, "ask for it by week")
+      const weeks = yield* listed(`${series}&bucket=week`, Point)
+      assert.strictEqual(weeks.reduce((sum, { value }) => sum + value, 0), 2)
     }))
 
   it.effect("a ranking begins with the highest value; CSV holds no formula", () =>

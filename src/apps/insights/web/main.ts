@@ -71,8 +71,8 @@ const showWaiting = (runs: ReadonlyArray<Api.Run>): void => {
     failed
       ? View.notice(
         "The first collection failed",
-        "Its message is below. This page shows the figures as soon as a later run brings them.",
-        () => void refresh()
+        "Its message is below. Put right what it names, then start the service again, or run “ostinato run " +
+          "insights.sync” beside it. The figures appear here by themselves."
       )
       : View.notice(
         "First collection is running…",

@@ -115,7 +115,9 @@ const heading = (figures: Repository): HTMLElement => {
         branch ?? "detached head",
         head === null ? null : html("code", { title: head }, head.slice(0, 8))
       ),
-      first === null || last === null ? null : html("span", {}, `${Format.day(first)} – ${Format.day(last)}`)
+      first === null || last === null
+        ? null
+        : html("span", {}, first === last ? Format.day(first) : `${Format.day(first)} – ${Format.day(last)}`)
     )
   )
 }
@@ -124,7 +126,7 @@ const figure = (label: string, value: number, tone: string): HTMLElement =>
   html("div", { class: tone }, html("dt", {}, label), html("dd", {}, Format.count(value)))
 
 /** The smaller figures, as words in one line. */
-const facts = ({ busFactor, bytes, files, firstDay, lastDay, releases }: Repository): HTMLElement =>
+const facts = ({ busFactor, bytes, contributors, files, firstDay, lastDay, releases }: Repository): HTMLElement =>
   html(
     "p",
     { class: "facts" },
@@ -133,7 +135,7 @@ const facts = ({ busFactor, bytes, files, firstDay, lastDay, releases }: Reposit
     firstDay === null || lastDay === null || firstDay === lastDay
       ? null
       : html("span", {}, `${Format.age(firstDay, lastDay)} of work`),
-    busFactor === 0 ? null : html(
+    busFactor === 0 || contributors < 2 ? null : html(
       "span",
       { title: "The least number of people who together made half of the commits: the bus factor" },
       busFactor === 1
