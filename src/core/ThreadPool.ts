@@ -25,11 +25,13 @@ import type * as Tracer from "effect/Tracer"
 import * as Transferable from "effect/workers/Transferable"
 import { availableParallelism } from "node:os"
 import type { ResourceLimits } from "node:worker_threads"
+import { sizeOf } from "./internal/pool/settings.ts"
 import * as Crew from "./internal/thread/crew.ts"
 import * as Host from "./internal/thread/host.ts"
 import { type Reader, reader } from "./internal/thread/outcome.ts"
 import { stuckIn } from "./internal/thread/protocol.ts"
 import type { Job, Kind, Outcome } from "./internal/thread/seat.ts"
+import type { PoolInvalid } from "./PoolError.ts"
 import * as PoolMetrics from "./PoolMetrics.ts"
 import { PayloadInvalid } from "./TaskError.ts"
 import { NotTransferable, type ThreadError } from "./ThreadError.ts"
@@ -134,11 +136,11 @@ export const Cores: Context.Reference<number> = Context.Reference("ostinato/core
  * await Effect.runPromise(Effect.scoped(program)) // => 5050
  * ```
  */
-export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"], never, Scope.Scope> =>
+export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"], PoolInvalid, Scope.Scope> =>
   Effect.gen(function*() {
     const name = options.name ?? "threads"
     const cores = yield* Cores
-    const capacity = options.capacity === "auto" ? Math.max(2, cores) : Math.max(1, options.capacity ?? 2)
+    const capacity = yield* sizeOf(name, options.capacity ?? 2, cores)
     const millis = (input: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(input))
     const limitMs = millis(options.timeout ?? Duration.infinity)
     const clock = yield* Clock.Clock
@@ -278,7 +280,8 @@ export const make = (options: Options = {}): Effect.Effect<ThreadPool["Service"]
  *
  * @category layers
  */
-export const layer = (options?: Options): Layer.Layer<ThreadPool> => Layer.effect(ThreadPool, make(options))
+export const layer = (options?: Options): Layer.Layer<ThreadPool, PoolInvalid> =>
+  Layer.effect(ThreadPool, make(options))
 
 /**
  * The handler of a task that runs on the pool: exchanging one Layer moves the task to other threads, or to none.

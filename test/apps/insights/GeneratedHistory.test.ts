@@ -105,13 +105,7 @@ const assertEqualsGit = Effect.fnUntraced(function*(root: string) {
 })
 
 layer(NodeServices.layer, { excludeTestServices: true })("a history", (it) => {
-  for (
-    const shape of [
-      { seed: 7, commits: 2000, authors: 40, parts: 1 },
-      // more days of authors than are kept in memory
-      { seed: 11, commits: 6000, authors: 400, parts: 2 }
-    ]
-  ) {
+  for (const shape of [{ seed: 7, commits: 10_000, authors: 40 }, { seed: 11, commits: 10_000, authors: 400 }]) {
     it.effect(`of ${shape.commits} generated commits and ${shape.authors} authors equals git, figure by figure`, () =>
       Effect.gen(function*() {
         const { git, root } = yield* generated(shape)
@@ -121,7 +115,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("a history", (it) => {
         git("tag", "-a", "-m", "m", "of-tag", "annotated-1")
         const { history, parts } = yield* assertEqualsGit(root)
         assert.strictEqual(history.commits, shape.commits)
-        assert.strictEqual(parts.length, shape.parts)
+        assert.isAbove(parts.length, 1)
       }))
   }
 

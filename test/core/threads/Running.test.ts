@@ -313,4 +313,22 @@ describe("ThreadPool.run", () => {
     }
     assert.isFunction(refused)
   })
+
+  it.live("a child process sees nothing of the environment but what a program needs", () =>
+    Effect.scoped(Effect.gen(function*() {
+      process.env["OSTINATO_TEST_SECRET"] = "canary"
+      const pool = yield* ThreadPool.make({ isolation: "process", capacity: 1 })
+      const names = yield* pool.run(tasks.Environment, {})
+      delete process.env["OSTINATO_TEST_SECRET"]
+      assert.include(names, "PATH")
+      assert.deepStrictEqual(names.filter((name) => /SECRET|VITEST|npm_/.test(name)), [])
+    })))
+
+  it.live("a capacity that is none is refused before any thread starts", () =>
+    Effect.scoped(Effect.gen(function*() {
+      for (const capacity of [0, 1.5, Number.NaN, -1]) {
+        const error = yield* Effect.flip(ThreadPool.make({ name: "odd", capacity }))
+        assert.include(error.message, `pool odd cannot be made: capacity is ${capacity}`)
+      }
+    })))
 })

@@ -7,6 +7,8 @@ import type * as tasks from "./tasks.ts"
 
 export const where: ThreadTask.Code<typeof tasks.Where> = () => ({ isMainThread, threadId, pid: process.pid })
 
+export const environment: ThreadTask.Code<typeof tasks.Environment> = () => Object.keys(process.env)
+
 export const double: ThreadTask.Code<typeof tasks.Double> = ({ n }) => n * 2
 
 const begin = (gate: SharedArrayBuffer) => {

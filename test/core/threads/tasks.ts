@@ -21,6 +21,12 @@ export const Double = ThreadTask.make("test.double", {
   success: Schema.Int
 })
 
+export const Environment = ThreadTask.make("test.environment", {
+  module,
+  export: "environment",
+  success: Schema.Array(Schema.String)
+})
+
 export const Hash = ThreadTask.make("test.hash", {
   module,
   export: "hash",

@@ -88,6 +88,11 @@ const startThread = ({ config, limits, name }: Settings, { onEnd, onReplies }: L
   }
 }
 
+// what a program needs to run at all: code that is not trusted has no business with passwords and tokens
+const isHarmless = (name: string) =>
+  /^(PATH|HOME|TMPDIR|TMP|TEMP|TZ|LANG|LANGUAGE|LC_\w+|LD_LIBRARY_PATH|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SystemRoot)$/
+    .test(name)
+
 // of what a process says before its end
 const tailChars = 4000
 
@@ -96,6 +101,7 @@ const startProcess = ({ config, limits }: Settings, { onEnd, onReplies }: Listen
   const child: ChildProcess = fork(entry, {
     serialization: "advanced",
     stdio: ["ignore", "inherit", "pipe", "ipc"],
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => isHarmless(name))),
     execArgv: [
       ...inherited(),
       ...(isNeeded ? [condition] : []),
