@@ -11,6 +11,7 @@ import * as Tracer from "effect/Tracer"
 import { createHash } from "node:crypto"
 import { threadId } from "node:worker_threads"
 import { Task, TaskError, TaskPool, ThreadError, ThreadPool } from "ostinato"
+import { vi } from "vitest"
 import * as tasks from "./tasks.ts"
 
 const spansOf = () => {
@@ -316,10 +317,10 @@ describe("ThreadPool.run", () => {
 
   it.live("a child process sees nothing of the environment but what a program needs", () =>
     Effect.scoped(Effect.gen(function*() {
-      process.env["OSTINATO_TEST_SECRET"] = "canary"
+      vi.stubEnv("OSTINATO_TEST_SECRET", "canary")
       const pool = yield* ThreadPool.make({ isolation: "process", capacity: 1 })
       const names = yield* pool.run(tasks.Environment, {})
-      delete process.env["OSTINATO_TEST_SECRET"]
+      vi.unstubAllEnvs()
       assert.include(names, "PATH")
       assert.deepStrictEqual(names.filter((name) => /SECRET|VITEST|npm_/.test(name)), [])
     })))
