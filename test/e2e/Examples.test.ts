@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
@@ -20,6 +21,19 @@ describe("examples", () => {
       ["parallel", "64 fibers"],
       ["generator", "1 fiber"],
       ["composed", "1 fiber"]
+    ])
+  })
+
+  it("S2.75 S2.84 without a broker yet: a pool works messages off, its handlers on fibers and then on threads by another Layer", () => {
+    const { status, stderr, stdout } = example("consumer")
+    assert.strictEqual(status, 0, stdout + stderr)
+    const rows = stdout.split("\n").filter((line) => line.includes(" consumer.digest ")).map((line) =>
+      line.split("|").slice(1, 5).map((cell) => cell.trim())
+    )
+    const digest = createHash("sha256").update("message 0").digest("hex")
+    assert.deepStrictEqual(rows, [
+      ["fibers", "fiber consumer.digest", "200", digest],
+      ["threads", "thread consumer.digest", "200", digest]
     ])
   })
 
