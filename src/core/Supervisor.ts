@@ -4,9 +4,10 @@
  *   running --failed or died--> restarting --delay over--> running
  *   restarting --no delay left--> failed
  *
- * Every end that was not asked for is counted and reported with its full Cause; of a series that comes faster than one
+ * Every failure and defect is counted and reported with its full Cause; of a series that comes faster than one
  * in 10 seconds, one each 10 seconds, with the number of those in between. Whoever watches the health of the program sees
- * each fiber's name, state and failures in a row. Fibers end with the scope in which they were started.
+ * each fiber's name, state and failures in a row. Fibers end with the scope in which they were
+ * started; one that ends well before has nothing left to do, and is not listed any more.
  */
 import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"

@@ -24,7 +24,7 @@ describe("examples", () => {
     ])
   })
 
-  it("S2.75 S2.84 without a broker yet: a pool works messages off, its handlers on fibers and then on threads by another Layer", () => {
+  it("S2.69 the same handlers run on fibers and then on threads, by another Layer: equal rows, and spans say where", () => {
     const { status, stderr, stdout } = example("consumer")
     assert.strictEqual(status, 0, stdout + stderr)
     const rows = stdout.split("\n").filter((line) => line.includes(" consumer.digest ")).map((line) =>

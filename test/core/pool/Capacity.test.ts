@@ -67,7 +67,7 @@ describe("the slots of a TaskPool", () => {
       yield* Effect.all([pool, endless].map(({ shutdown }) => shutdown({ drain: 0 })))
     }))
 
-  it.effect("S2.15 ten thousand slots and no line: the next submission meets the policy", () =>
+  it.effect("ten thousand slots and no line: the next submission meets the policy", () =>
     Effect.gen(function*() {
       const pool = yield* TaskPool.make({ name: "events", capacity: 10_000, maxWaiting: "none", onFull: "reject" })
       for (let n = 0; n < 10_000; n++) yield* pool.submit(Effect.never)
@@ -125,7 +125,7 @@ describe("the slots of a TaskPool", () => {
     }))
 
   for (const capacity of [0, -5, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
-    it.effect(`S2.15 a capacity of ${capacity} is refused in words`, () =>
+    it.effect(`a capacity of ${capacity} is refused in words`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(TaskPool.make({ name: "odd", capacity }))
         assert.include(error.message, `pool odd cannot be made: capacity is ${capacity}: give a whole number from 1 on`)

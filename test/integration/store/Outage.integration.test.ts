@@ -14,12 +14,12 @@ import * as Dispatch from "ostinato/core/Dispatch"
 import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
 import * as Task from "ostinato/core/Task"
-import { NextRunId } from "ostinato/core/TaskRun"
 import { Database } from "ostinato/store/Database"
 import { Notifier } from "ostinato/store/Notifier"
 import * as Outage from "ostinato/store/Outage"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
+import { begin, ended } from "./aRun.ts"
 import * as Proxy from "./proxy.ts"
 
 /** A node whose way to the database can be cut. */
@@ -39,32 +39,6 @@ const node = Effect.gen(function*() {
 
 const until = <A, E, R>(look: Effect.Effect<A, E, R>, isSo: (value: A) => boolean) =>
   Effect.repeat(look, { until: isSo, schedule: Schedule.spaced("5 millis") })
-
-const ended = {
-  status: "completed",
-  attempts: 1,
-  queueMs: 0,
-  runMs: 1,
-  output: null,
-  failure: null,
-  items: null,
-  details: { attempts: [], logs: [] }
-} as const
-
-const begin = Effect.fnUntraced(function*(log: typeof RunLog.Service) {
-  const id = yield* Effect.flatten(NextRunId)
-  yield* log.begin({
-    id,
-    task: "outage.task",
-    trigger: { kind: "code" },
-    origin: { tenant: null, actor: null },
-    executor: "here",
-    status: "running",
-    payload: null,
-    traceId: null
-  })
-  return id
-})
 
 layer(TestDatabase.layer(PostgresRunLog.migrations), { excludeTestServices: true, timeout: 60_000 })("outage", (it) => {
   it.effect("S1.23 a run whose database goes away in the middle is recorded as failed with a typed error when it is back", () =>
@@ -106,7 +80,7 @@ layer(TestDatabase.layer(PostgresRunLog.migrations), { excludeTestServices: true
   it.effect("S1.23 the end of a run that nobody could write is written when the database is back, also if nobody asks again", () =>
     Effect.gen(function*() {
       const { log, way } = yield* node
-      const id = yield* begin(log)
+      const id = yield* Effect.provideService(begin, RunLog, log)
       yield* way.cut
       const error = yield* Effect.flip(log.end(id, ended))
       assert.strictEqual(error._tag, "RunLogUnavailable")

@@ -14,39 +14,12 @@ import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
 import * as Task from "ostinato/core/Task"
 import { TaskInterrupted } from "ostinato/core/TaskError"
-import { NextRunId } from "ostinato/core/TaskRun"
 import { Database } from "ostinato/store/Database"
 import { Notifier } from "ostinato/store/Notifier"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
 import * as RunTable from "../../../src/store/internal/RunTable.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
-
-const begin = Effect.gen(function*() {
-  const log = yield* RunLog
-  const id = yield* Effect.flatten(NextRunId)
-  yield* log.begin({
-    id,
-    task: "lease.task",
-    trigger: { kind: "code" },
-    origin: { tenant: null, actor: null },
-    executor: "here",
-    status: "running",
-    payload: null,
-    traceId: null
-  })
-  return id
-})
-
-const ended = {
-  status: "completed",
-  attempts: 1,
-  queueMs: 0,
-  runMs: 1,
-  output: null,
-  failure: null,
-  items: null,
-  details: { attempts: [], logs: [] }
-} as const
+import { begin, ended } from "./aRun.ts"
 
 /** What another process sees that starts now. */
 const elsewhere = <A, E>(work: Effect.Effect<A, E, RunLog>, options?: { readonly exclusive: boolean }) =>

@@ -2,23 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as SqlErrors from "effect/sql/SqlError"
 import * as TestClock from "effect/testing/TestClock"
-import type { RunEnd } from "../../../src/core/RunLog.ts"
 import { RunId } from "../../../src/core/TaskRun.ts"
 import * as LateEnds from "../../../src/store/internal/LateEnds.ts"
 import * as Outage from "../../../src/store/Outage.ts"
+import { ended as end } from "../../integration/store/aRun.ts"
 
 const id = (n: number) => RunId.make(`00000000-0000-7000-8000-${String(n).padStart(12, "0")}`)
-
-const end: RunEnd = {
-  status: "completed",
-  attempts: 1,
-  queueMs: 0,
-  runMs: 1,
-  output: null,
-  failure: null,
-  items: null,
-  details: { attempts: [], logs: [] }
-}
 
 const away = new SqlErrors.SqlError({
   reason: new SqlErrors.ConnectionError({ cause: new Error("connect ECONNREFUSED"), message: "Failed to connect" })
