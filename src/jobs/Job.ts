@@ -11,9 +11,10 @@
  * `available` includes jobs that are due and wait for a limit or a pause; `Job.reason` says what a job waits for.
  */
 import * as Schema from "effect/Schema"
+import { Items } from "../core/Attempt.ts"
 import { Origin } from "../core/RunContext.ts"
 import { Failure } from "../core/TaskError.ts"
-import { Cancellation, RunId, Trigger } from "../core/TaskRun.ts"
+import { Cancellation, RunId, StageRecord, Trigger } from "../core/TaskRun.ts"
 
 /**
  * Identifies a job: a whole number above zero and below 2^63, as text, because numbers lose digits above 2^53. Ids that
@@ -102,6 +103,21 @@ export const JobFailure = Schema.Struct({
 export type JobFailure = typeof JobFailure.Type
 
 /**
+ * What a run reported besides its value: how its items fared, and the stages of its pipelines.
+ *
+ * @category models
+ */
+export const JobReport = Schema.Struct({
+  items: Schema.optionalKey(Items),
+  stages: Schema.optionalKey(Schema.Array(StageRecord))
+})
+
+/**
+ * @category models
+ */
+export type JobReport = typeof JobReport.Type
+
+/**
  * What travels with a job besides its payload.
  *
  * @category models
@@ -166,6 +182,8 @@ export class Job extends Schema.Class<Job>("ostinato/jobs/Job")({
   progress: Schema.NullOr(Schema.Json),
   /** The value in its JSON form; null unless completed. */
   output: Schema.NullOr(Schema.Json),
+  /** Null where nothing was reported, and until the end. */
+  report: Schema.NullOr(JobReport),
   /** Of its newest failed attempt. */
   failure: Schema.NullOr(JobFailure)
 }) {}

@@ -24,7 +24,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Cancellation, LogLine } from "../core/TaskRun.ts"
 import type { Tx } from "../store/Tx.ts"
-import type { Job, JobFailure, JobId, JobMeta, JobState } from "./Job.ts"
+import type { Job, JobFailure, JobId, JobMeta, JobReport, JobState } from "./Job.ts"
 import type { EnqueueUnknown, JobStoreUnavailable, LeaseLost, OtherTransaction, QueueNotFound } from "./JobError.ts"
 import type { JobFilter } from "./JobFilter.ts"
 
@@ -137,6 +137,8 @@ export interface End {
   readonly output: Schema.Json | undefined
   readonly failure: JobFailure | null
   readonly note: string | null
+  /** Kept with an end; null: nothing was reported. */
+  readonly report: JobReport | null
   /** What the attempt logged. */
   readonly logs: ReadonlyArray<LogLine>
 }
