@@ -85,8 +85,8 @@ export const isEnded = (state: JobState): state is "completed" | "cancelled" | "
   state === "completed" || state === "cancelled" || state === "discarded"
 
 /**
- * Why an attempt did not complete: the stored form of its failure, and where the task's own typed error was the reason,
- * that error in its JSON form, so that whoever awaits the job gets it back typed.
+ * Why an attempt did not complete: the stored form of its failure, and where the task's own typed error or one of the
+ * catalogue of `TaskError` was the reason, that error in its JSON form, so that whoever awaits the job gets it back typed.
  *
  * @category models
  */

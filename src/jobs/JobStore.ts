@@ -44,7 +44,10 @@ export type OnConflict = "skip" | "replace" | "reschedule"
  * @category models
  */
 export interface NewJob {
-  /** Null: the store gives one. Given: a second insert with the same id does nothing and answers `duplicate`. */
+  /**
+   * Null: the store gives one, with bit 19 clear; `JobQueue.newId` makes others with that bit set, so the two never meet.
+   * Given: a second insert with the same id does nothing and answers `duplicate`.
+   */
   readonly id: JobId | null
   readonly queue: string
   readonly task: string
@@ -187,7 +190,7 @@ export interface Rescued {
  */
 export interface Limit {
   readonly name: string
-  /** At once, for each key; null: as many as there are. */
+  /** At once, for each key; null: as many as there are. The limit `order` is always there, with one permit and no rate. */
   readonly permits: number | null
   /** `units` each `per` milliseconds, for each key, at most `burst` of them at once; null: no rate. */
   readonly rate: { readonly units: number; readonly perMs: number; readonly burst: number } | null
@@ -274,6 +277,11 @@ export interface Producing {
   readonly enqueue: (
     jobs: ReadonlyArray<NewJob>
   ) => Effect.Effect<ReadonlyArray<Enqueued>, JobStoreUnavailable | EnqueueUnknown>
+  /**
+   * What is asked of this store within is there when the effect succeeds, and nothing of it when it fails. Joins an open
+   * transaction of the store's client.
+   */
+  readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | JobStoreUnavailable, R>
   /** Fails where the open transaction is not one of the store's client. */
   readonly joins: (operation: string) => Effect.Effect<void, OtherTransaction, Tx>
   /** Takes back the jobs that hold these keys and do not run yet, and gives them: the first half of a merge. */
