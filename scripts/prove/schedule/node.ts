@@ -10,8 +10,6 @@ import * as Config from "effect/Config"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
-import { appendFileSync } from "node:fs"
 import * as Attempt from "ostinato/core/Attempt"
 import * as Dispatch from "ostinato/core/Dispatch"
 import * as Supervisor from "ostinato/core/Supervisor"
@@ -23,15 +21,14 @@ import * as Timetable from "ostinato/schedule/Timetable"
 import { Database } from "ostinato/store/Database"
 import * as Migration from "ostinato/store/Migration"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
+import { writer } from "../ledger.ts"
 import { everyMs, Line, names } from "./model.ts"
-
-const encode = Schema.encodeSync(Schema.fromJsonString(Line))
 
 const Main = Layer.unwrap(Effect.gen(function*() {
   const url = yield* Config.Redacted("DATABASE_URL")
   const node = yield* Config.String("PROVE_NODE")
-  const ledger = yield* Config.String("PROVE_LEDGER")
-  const write = (line: Line) => Effect.sync(() => appendFileSync(ledger, `${encode(line)}\n`))
+  const append = writer(Line, yield* Config.String("PROVE_LEDGER"))
+  const write = (line: Line) => Effect.sync(() => append(line))
 
   const Work = Task.make("prove.work")
   const WorkLive = Work.toLayer(() =>

@@ -3,21 +3,17 @@
  *
  * Proves that across nodes, kills and restarts every tick makes exactly one run under `missed: all`.
  */
-import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
-import * as SqlClient from "effect/sql/SqlClient"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { startServer } from "../../postgres.ts"
+import { readAll } from "../ledger.ts"
+import { type Ask, onlooker } from "../onlooker.ts"
+import { type End, isGraceful, killed, type Life, selfEnded, startProcesses } from "../processes.ts"
 import { check, type Verdict } from "./check.ts"
 import { Line, names, type Row } from "./model.ts"
-import { type End, type Nodes, startNodes } from "./nodes.ts"
 import { type Fault, faults } from "./plan.ts"
 
 /** What one seed gave. */
@@ -35,10 +31,7 @@ export interface Proof {
 
 const nodeCount = 3
 
-const decode = Schema.decodeSync(Schema.fromJsonString(Line))
-
-// 130 is what an interrupted main gives; a node that has just started may not listen to the signal yet
-const graceful: ReadonlySet<End> = new Set([0, 130, "SIGTERM"])
+const places = Array.from({ length: nodeCount }, (_, node) => `node-${node}`)
 
 /** Runs one seed. The folder with the nodes' logs is kept when it fails, and named. */
 export const prove = async (options: {
@@ -51,21 +44,15 @@ export const prove = async (options: {
   const folder = mkdtempSync(join(tmpdir(), "ostinato-prove-"))
   const server = await startServer({ max_connections: "60" })
   const url = server.url("postgres")
-  const runtime = ManagedRuntime.make(PgClient.layer({ url: Redacted.make(url), maxConnections: 1 }).pipe(Layer.orDie))
-  // the server may be away
-  const ask = async <A extends object>(
-    query: (sql: SqlClient.SqlClient) => Effect.Effect<ReadonlyArray<A>, unknown>
-  ) => {
-    for (let left = 600; left > 0; left--) {
-      try {
-        return await runtime.runPromise(Effect.flatMap(SqlClient.SqlClient, query))
-      } catch {
-        await sleep(100)
-      }
-    }
-    throw new Error("the database did not answer for a minute")
-  }
-  const nodes = startNodes(nodeCount, folder, url)
+  const { ask, dispose } = onlooker(url)
+  const nodes = startProcesses(
+    folder,
+    places.map((name) => ({
+      name,
+      program: join(import.meta.dirname, "node.ts"),
+      env: { DATABASE_URL: url }
+    }))
+  )
   const dealt = { kills: 0, pauses: 0, restarts: 0 }
   let kept = true
   try {
@@ -74,10 +61,10 @@ export const prove = async (options: {
     const deal = async (fault: Fault) => {
       if (fault.kind === "kill") {
         dealt.kills += 1
-        await nodes.kill(fault.node, fault.downMs)
+        await nodes.kill(places[fault.node]!, fault.downMs)
       } else if (fault.kind === "pause") {
         dealt.pauses += 1
-        await nodes.pause(fault.node, fault.forMs)
+        await nodes.pause(places[fault.node]!, fault.forMs)
       } else {
         dealt.restarts += 1
         await server.restart(fault.how, fault.downMs)
@@ -95,33 +82,29 @@ export const prove = async (options: {
       void one.finally(() => pending.delete(one))
     }
     await Promise.all(pending)
-    const { lines, rows } = await settled(ask, folder, first, perSchedule, nodes.killed)
+    const { lines, rows } = await settled(ask, folder, first, perSchedule, nodes.lives)
     const stopped = await nodes.stop()
-    const verdict = check({ lines, rows, first, perSchedule, killed: nodes.killed })
+    const verdict = check({ lines, rows, first, perSchedule, killed: killed(nodes.lives()) })
     const ok = verdict.lost.length + verdict.double.length + verdict.stray.length + verdict.misrecorded.length +
-            verdict.cutUnexplained.length === 0 && stopped.every((end) => graceful.has(end))
+            verdict.cutUnexplained.length === 0 && stopped.every(isGraceful)
     kept = !ok
     return {
       seed: options.seed,
       faults: dealt,
       verdict,
-      selfEnded: nodes.selfEnded,
+      selfEnded: selfEnded(nodes.lives()),
       stopped,
       seconds: (performance.now() - from) / 1000,
       ok
     }
   } finally {
     nodes.dispose()
-    await runtime.dispose()
+    await dispose()
     await server.stop()
     if (kept) options.say(`what the nodes wrote is kept in ${folder}`)
     else rmSync(folder, { recursive: true, force: true })
   }
 }
-
-type Ask = <A extends object>(
-  query: (sql: SqlClient.SqlClient) => Effect.Effect<ReadonlyArray<A>, unknown>
-) => Promise<ReadonlyArray<A>>
 
 // the first instant of every schedule, before any fault
 const firstTicks = async (ask: Ask) => {
@@ -152,7 +135,7 @@ const settled = async (
   folder: string,
   first: ReadonlyMap<string, string>,
   perSchedule: number,
-  killed: Nodes["killed"]
+  lives: () => ReadonlyArray<Life>
 ) => {
   for (let waited = 0;; waited += 1) {
     const rows = (await ask<Omit<Row, "tick"> & { readonly tick: Date }>((sql) =>
@@ -163,16 +146,11 @@ const settled = async (
           AND (r.trigger->>'tick')::timestamptz = t.tick
         GROUP BY t.schedule, t.tick`
     )).map((row): Row => ({ ...row, tick: row.tick.toISOString() }))
-    const lines = written(folder)
-    const { lost, misrecorded } = check({ lines, rows, first, perSchedule, killed })
+    const lines = readAll(Line, folder)
+    const { lost, misrecorded } = check({ lines, rows, first, perSchedule, killed: killed(lives()) })
     if ((lost.length === 0 && misrecorded.length === 0) || waited >= 90) {
       return { lines, rows }
     }
     await sleep(1000)
   }
 }
-
-const written = (folder: string): ReadonlyArray<Line> =>
-  readdirSync(folder).filter((file) => file.endsWith(".jsonl")).flatMap((file) =>
-    readFileSync(join(folder, file), "utf8").split("\n").filter((line) => line !== "").map((line) => decode(line))
-  )
