@@ -10,9 +10,24 @@ import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Timetable from "../schedule/Timetable.ts"
 import * as DatabaseSchema from "../store/DatabaseSchema.ts"
+import * as QueueList from "./QueueList.ts"
 import * as Setting from "./Setting.ts"
+
+/**
+ * What a process does of the whole: runs jobs, fires schedules, answers the API and shows the page, or all of it. Health and
+ * metrics are answered in every role.
+ *
+ * @category models
+ */
+export const Role = Schema.Literals(["all", "api", "worker", "scheduler"])
+
+/**
+ * @category models
+ */
+export type Role = typeof Role.Type
 
 /**
  * @category services
@@ -38,6 +53,13 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   readonly interval: Timetable.Timetable
   /** `TASK_SCHEDULER_ENABLED`. Defaults to `true`. */
   readonly schedulerEnabled: boolean
+  /** `OSTINATO_ROLE`. Defaults to `all`. */
+  readonly role: Role
+  /**
+   * `OSTINATO_QUEUES`: the only queues that this process works on, each with the number of jobs that may run at once here, e.g.
+   * `sync=2,mail=10`. Defaults to those of the application.
+   */
+  readonly queues: QueueList.QueueList | undefined
   /**
    * `OSTINATO_DRAIN_TIMEOUT`: how long work in flight may go on after a stop was asked for; from 0 to 1 hour. Defaults to
    * `25 seconds`.
@@ -66,7 +88,12 @@ export const setting: Setting.Setting<ServiceConfig["Service"]> = Effect.suspend
       parse: interval,
       emptyIsUnset: false
     }),
-    schedulerEnabled: Setting.make(["TASK_SCHEDULER_ENABLED"], { default: true, parse: boolean }),
+    schedulerEnabled: Setting.make(["TASK_SCHEDULER_ENABLED"], { default: true, parse: Setting.flag }),
+    role: Setting.make<Role>(["OSTINATO_ROLE"], { default: "all", parse: oneOf(roles) }),
+    queues: Setting.make<QueueList.QueueList | undefined>(["OSTINATO_QUEUES"], {
+      default: undefined,
+      parse: QueueList.parse
+    }),
     drain: Setting.make(["OSTINATO_DRAIN_TIMEOUT"], { default: Duration.seconds(25), parse: duration }),
     logLevel: Setting.make(["LOG_LEVEL"], { default: "Info", parse: oneOf(levels) }),
     logFormat: Setting.make(["LOG_FORMAT"], { default: "auto", parse: oneOf(formats) })
@@ -98,13 +125,6 @@ const port = (text: string): Read<number> =>
   /^\d{1,5}$/.test(text) && Number(text) <= 65_535
     ? Result.succeed(Number(text))
     : Result.fail(`"${text}" is no port: write a whole number from 0 to 65535`)
-
-const boolean = (text: string): Read<boolean> =>
-  /^(true|1|yes|on)$/i.test(text)
-    ? Result.succeed(true)
-    : /^(false|0|no|off)$/i.test(text)
-    ? Result.succeed(false)
-    : Result.fail(`"${text}" is neither true nor false`)
 
 const year = 365.25 * 86_400_000
 
@@ -166,5 +186,7 @@ const levels: Record<string, LogLevel.LogLevel> = {
   fatal: "Fatal",
   none: "None"
 }
+
+const roles = { all: "all", api: "api", worker: "worker", scheduler: "scheduler" } as const
 
 const formats = { auto: "auto", pretty: "pretty", json: "json", logfmt: "logfmt" } as const

@@ -97,3 +97,15 @@ export const load = <A>(setting: Setting<A>): Effect.Effect<A, ConfigInvalid> =>
  * @category parsers
  */
 export const text: Parse<string> = Result.succeed
+
+/**
+ * Takes `true`, `1`, `yes`, `on` and their opposites, in any case.
+ *
+ * @category parsers
+ */
+export const flag: Parse<boolean> = (text) =>
+  /^(true|1|yes|on)$/i.test(text)
+    ? Result.succeed(true)
+    : /^(false|0|no|off)$/i.test(text)
+    ? Result.succeed(false)
+    : Result.fail(`"${text}" is neither true nor false`)

@@ -1,5 +1,7 @@
 export * as AdminApi from "./AdminApi.ts"
 export * as AppModule from "./AppModule.ts"
+export * as JobRuns from "./JobRuns.ts"
+export * as QueueList from "./QueueList.ts"
 export * as Service from "./Service.ts"
 export * as ServiceConfig from "./ServiceConfig.ts"
 export * as Setting from "./Setting.ts"

@@ -14,7 +14,9 @@ import type { SqlError } from "effect/sql/SqlError"
 import { Database } from "ostinato/store/Database"
 import * as StoredText from "ostinato/store/StoredText"
 import { type FiguresUnavailable, type ReadError, unavailable } from "./FiguresError.ts"
+import type { Repository } from "./Git.ts"
 import type { NamedDay } from "./GitHistory.ts"
+import type { Release as Tag } from "./GitTags.ts"
 import type {
   AccountFigures,
   Bucket,
@@ -36,6 +38,7 @@ import type { MetricName } from "./metricKinds.ts"
 import * as ReadAccounts from "./ReadAccounts.ts"
 import * as ReadRepositories from "./ReadRepositories.ts"
 import * as RollUp from "./RollUp.ts"
+import * as SampleFigures from "./SampleFigures.ts"
 import * as WriteFigures from "./WriteFigures.ts"
 
 type Written<A = void> = Effect.Effect<A, FiguresUnavailable>
@@ -50,6 +53,12 @@ export class Figures extends Context.Service<Figures, {
   readonly discard: (staging: string) => Written
   /** Brings a repository and its staged days into place, in one transaction. */
   readonly write: (collected: WriteFigures.Collected, staging: string) => Written
+  /** Takes the day's gauges of a repository that is as it was; null where it is not, or was never collected. */
+  readonly sample: (
+    place: string,
+    repository: Repository,
+    releases: ReadonlyArray<Tag>
+  ) => Written<SampleFigures.Known | null>
   readonly linkAccounts: Written<number>
   readonly linkPlatforms: Written<number>
   /** Sums repositories up to accounts and accounts to platforms, in one transaction. */
@@ -125,6 +134,7 @@ export class Figures extends Context.Service<Figures, {
         write: Effect.fn("Figures.write")((collected, staging) =>
           Effect.asVoid(written(WriteFigures.write(collected, staging)))
         ),
+        sample: (place, repository, releases) => written(SampleFigures.sample(place, repository, releases)),
         linkAccounts: written(RollUp.linkAccounts),
         linkPlatforms: written(RollUp.linkPlatforms),
         rollUp: Effect.withSpan(written(RollUp.sum), "Figures.rollUp"),

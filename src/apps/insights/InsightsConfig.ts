@@ -13,6 +13,11 @@ export class InsightsConfig extends Context.Service<InsightsConfig, {
    * Defaults to the directory the process was started in.
    */
   readonly repositories: ReadonlyArray<string>
+  /**
+   * `OSTINATO_DAILY`: whether the gauges of every repository are taken each day, besides what `TASK_SCHEDULER_INTERVAL` asks
+   * for. Defaults to `true`.
+   */
+  readonly daily: boolean
 }>()("ostinato/apps/insights/InsightsConfig") {}
 
 const sources: Setting.Parse<ReadonlyArray<string>> = (text) => {
@@ -26,5 +31,6 @@ const sources: Setting.Parse<ReadonlyArray<string>> = (text) => {
 
 /** Every variable of Insights, to be read together with those of the service. */
 export const setting: Setting.Setting<InsightsConfig["Service"]> = Setting.struct<InsightsConfig["Service"]>({
-  repositories: Setting.make(["OSTINATO_REPOSITORY"], { default: ["."], parse: sources })
+  repositories: Setting.make(["OSTINATO_REPOSITORY"], { default: ["."], parse: sources }),
+  daily: Setting.make(["OSTINATO_DAILY"], { default: true, parse: Setting.flag })
 })

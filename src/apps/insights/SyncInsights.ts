@@ -14,9 +14,17 @@ import { RollUp, RollUpStagesLive, SyncAccounts, SyncPlatforms } from "./RollUpS
 import { Synced, SyncRepositories, SyncRepositoriesLive } from "./SyncRepositories.ts"
 
 /** The pipeline. */
-export const SyncInsights = Pipeline.make("insights.sync", { payload: { repository: Sources } }).pipe(
-  Pipeline.stage("discover", DiscoverRepositories, { input: ({ payload }) => payload }),
-  Pipeline.stage("repositories", SyncRepositories, { input: ({ discover }) => ({ repositories: discover }) }),
+export const SyncInsights = Pipeline.make("insights.sync", {
+  payload: {
+    repository: Sources,
+    /** Only repositories that have changed are read; of the others the day's gauges are taken. Defaults to `false`. */
+    changedOnly: Schema.optionalKey(Schema.Boolean)
+  }
+}).pipe(
+  Pipeline.stage("discover", DiscoverRepositories, { input: ({ payload: { repository } }) => ({ repository }) }),
+  Pipeline.stage("repositories", SyncRepositories, {
+    input: ({ discover, payload: { changedOnly = false } }) => ({ repositories: discover, changedOnly })
+  }),
   Pipeline.stage("accounts", SyncAccounts, { input: () => ({}) }),
   Pipeline.stage("platforms", SyncPlatforms, { input: () => ({}) }),
   Pipeline.stage("rollup", RollUp, { input: () => ({}) }),

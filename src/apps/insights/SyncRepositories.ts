@@ -3,7 +3,8 @@
  *
  * Two at a time. One that fails is recorded with its error and the rest go on, so the run ends as `partial`; when all
  * fail the stage fails, and with it what comes after. It may run twice: on one day the same history gives the same rows.
- * From day to day only commits that are dated more than a year ahead move: see `GitHistory`.
+ * From day to day only commits that are dated more than a year ahead move: see `GitHistory`. With `changedOnly` a
+ * repository that is as it was is not read again: the day's gauges are what is known.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -53,7 +54,7 @@ export const Synced = Schema.Struct({
 
 /** The contract. */
 export const SyncRepositories = Task.make("insights.repositories", {
-  payload: { repositories: Schema.Array(Found) },
+  payload: { repositories: Schema.Array(Found), changedOnly: Schema.optionalKey(Schema.Boolean) },
   success: Schema.Array(Synced),
   error: Schema.Union([RepositoriesFailed, FiguresUnavailable]),
   timeout: "12 hours"
@@ -61,8 +62,8 @@ export const SyncRepositories = Task.make("insights.repositories", {
 
 /** The handler. */
 export const SyncRepositoriesLive = SyncRepositories.toLayer(
-  Effect.fn("insights.repositories")(function*({ repositories }) {
-    const results = yield* Effect.forEach(repositories, one, { concurrency: 2 })
+  Effect.fn("insights.repositories")(function*({ changedOnly = false, repositories }) {
+    const results = yield* Effect.forEach(repositories, (found) => one(found, changedOnly), { concurrency: 2 })
     const synced = results.filter(Result.isSuccess).map(({ success }) => success)
     const failed = results.filter(Result.isFailure).map(({ failure }) => failure)
     const [first] = failed
@@ -77,11 +78,11 @@ export const SyncRepositoriesLive = SyncRepositories.toLayer(
   })
 )
 
-const one = Effect.fnUntraced(function*(found: typeof Found.Type) {
+const one = Effect.fnUntraced(function*(found: typeof Found.Type, changedOnly: boolean) {
   const figures = yield* Figures
   const { runId } = yield* Attempt.Attempt
   const began = yield* Clock.monotonicTimeNanos
-  const result = yield* Effect.result(collect(found))
+  const result = yield* Effect.result(collect(found, changedOnly))
   const ms = Number((yield* Clock.monotonicTimeNanos) - began) / 1e6
   const error = Result.isFailure(result) ? result.failure.message : null
   if (error !== null) yield* Effect.logWarning(`${found.place} was not collected: ${error}`)
@@ -89,14 +90,16 @@ const one = Effect.fnUntraced(function*(found: typeof Found.Type) {
   return Result.mapError(result, ({ message }) => ({ place: found.place, error: message }))
 })
 
-const collect = Effect.fnUntraced(function*(found: typeof Found.Type) {
+const collect = Effect.fnUntraced(function*(found: typeof Found.Type, changedOnly: boolean) {
   const figures = yield* Figures
   const { owner, path, place } = yield* located(found)
   const opened = yield* Git.open(path)
   // a mirror is known by its URL
   const repository = found.kind === "url" ? { ...opened, name: place.split("/").at(-1) ?? place } : opened
-  const tree = yield* GitTree.read(repository)
   const releases = yield* GitTags.read(repository)
+  const known = changedOnly ? yield* figures.sample(place, repository, releases) : null
+  if (known !== null) return { repository: place, ...known }
+  const tree = yield* GitTree.read(repository)
   const history = yield* Effect.acquireUseRelease(
     figures.newStaging,
     (staging) =>

@@ -4,7 +4,9 @@ import * as Result from "effect/Result"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { Dispatch } from "ostinato"
 import { AccountFigures, PlatformFigures, RepositoryFigures, RunItem } from "../../../src/apps/insights/InsightsApi.ts"
+import { SyncInsights } from "../../../src/apps/insights/SyncInsights.ts"
 import { MirrorDirectory } from "../../../src/apps/insights/SyncRepositories.ts"
 import * as GitFixture from "../../fixtures/git/GitFixture.ts"
 import * as GitHttp from "../../fixtures/git/GitHttp.ts"
@@ -69,6 +71,31 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("SyncInsights", (it)
         yield* sync(root)
         assert.deepStrictEqual(yield* rows, first)
         assert.deepStrictEqual(first.staged, [])
+      }))
+
+    it.effect("S0.50 that asks for what has changed takes the day's gauges of the rest without reading it again", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const root = yield* clones(["still", "moving"])
+        const [still, moving] = [path.join(root, "still"), path.join(root, "moving")]
+        yield* sync(root)
+        // a figure that only a reading of the history would mend, and a day that has passed
+        yield* sql`UPDATE insights.repository SET commits = 1000 WHERE path IN (${still}, ${moving})`
+        yield* sql`UPDATE insights.metric_point SET at = at - 1`
+        GitFixture.at(moving).commit("one more")
+        const ref = yield* Dispatch.here(SyncInsights, { repository: root, changedOnly: true }, { kind: "code" })
+        assert.deepStrictEqual(
+          (yield* ref.await).repositories.map(({ commits, repository }) => [repository, commits]),
+          [[moving, 3], [still, 1000]]
+        )
+        const points = yield* sql`
+          SELECT r.path, p.value::int FROM insights.metric_point p JOIN insights.repository r ON r.id = p.entity_id
+          WHERE p.metric = 'commits' AND p.at = (now() AT TIME ZONE 'UTC')::date AND r.path IN (${still}, ${moving})
+          ORDER BY r.path`
+        assert.deepStrictEqual(points, [{ path: moving, value: 3 }, { path: still, value: 1000 }])
+        GitFixture.at(still).git("tag", "v2")
+        const tagged = yield* Dispatch.here(SyncInsights, { repository: still, changedOnly: true }, { kind: "code" })
+        assert.strictEqual((yield* tagged.await).repositories[0]?.commits, 1)
       }))
 
     it.effect("S0.29 with all repositories failing skips what depends on them and leaves all figures as they were", () =>
