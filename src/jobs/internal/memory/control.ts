@@ -1,0 +1,127 @@
+/**
+ * What operators do with jobs: cancel, reschedule, retry, erase, take back by key, pause kinds.
+ */
+import type { Cancellation } from "../../../core/TaskRun.ts"
+import type { Job, JobId } from "../../Job.ts"
+import { toDue } from "./lanes.ts"
+import * as limits from "./limits.ts"
+import { post } from "./members.ts"
+import { countLive, end, promote, settleIn, takeOut } from "./moves.ts"
+import { hasEnded, lifeOf, type Row } from "./row.ts"
+import { show } from "./show.ts"
+import { failureOf, type Tables } from "./tables.ts"
+import * as uniqueKeys from "./uniqueKeys.ts"
+import { cancelled } from "./work.ts"
+
+const find = (tables: Tables, ids: ReadonlyArray<JobId>) =>
+  ids.flatMap((id) => {
+    const row = tables.rows.get(BigInt(id))
+    return row === undefined ? [] : [{ id, row }]
+  })
+
+/** The ids of those to which something was done. */
+const done = (tables: Tables, ids: ReadonlyArray<JobId>, act: (row: Row) => boolean): ReadonlySet<JobId> =>
+  new Set(find(tables, ids).flatMap(({ id, row }) => act(row) ? [id] : []))
+
+export type Cancelled = "cancelled" | "requested" | "already" | "ended" | "unknown"
+
+export const cancel = (
+  tables: Tables,
+  ids: ReadonlyArray<JobId>,
+  by: Cancellation,
+  now: number
+): ReadonlyMap<JobId, Cancelled> => {
+  const answers = new Map<JobId, Cancelled>()
+  for (const id of ids) {
+    if (answers.has(id)) continue
+    const row = tables.rows.get(BigInt(id))
+    answers.set(id, row === undefined ? "unknown" : cancelOne(tables, row, by, now))
+  }
+  return answers
+}
+
+const cancelOne = (tables: Tables, row: Row, by: Cancellation, now: number): Cancelled => {
+  if (hasEnded(row)) return "ended"
+  if (row.place === "running") return post(row, by)
+  takeOut(tables, row, now)
+  end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
+  return "cancelled"
+}
+
+export const reschedule = (tables: Tables, ids: ReadonlyArray<JobId>, at: number, now: number) =>
+  done(tables, ids, (row) => {
+    if (hasEnded(row) || row.place === "running") return false
+    const { place } = row
+    if (place === "pending") {
+      row.at = at
+      return true
+    }
+    takeOut(tables, row, now, "again")
+    row.at = at
+    if (row.life !== null) row.life.note = null
+    settleIn(tables, row, now, place === "retryable" ? "retryable" : "scheduled")
+    return true
+  })
+
+export const retry = (tables: Tables, ids: ReadonlyArray<JobId>, now: number) =>
+  done(tables, ids, (row) => {
+    if (row.place === "scheduled" || row.place === "retryable") {
+      tables.due.remove(row)
+      toDue(tables, row, row.place, now)
+    } else if (row.place === "discarded" || row.place === "cancelled") revive(tables, row, now)
+    else return false
+    promote(tables, 1, now)
+    return true
+  })
+
+const revive = (tables: Tables, row: Row, now: number) => {
+  const life = lifeOf(row)
+  tables.ended.delete(row)
+  countLive(row, 1)
+  life.attempt = 0
+  life.lost = 0
+  life.epoch += 1
+  life.finishedAt = null
+  life.output = null
+  life.report = null
+  toDue(tables, row, "scheduled", now)
+}
+
+export const erase = (tables: Tables, ids: ReadonlyArray<JobId>) =>
+  done(tables, ids, (row) => {
+    if (!hasEnded(row)) return false
+    const life = lifeOf(row)
+    row.payload = null
+    life.progress = null
+    life.output = null
+    life.report = null
+    life.failure = null
+    life.entries = []
+    return true
+  })
+
+export const supersede = (
+  tables: Tables,
+  keys: ReadonlyArray<string>,
+  now: number
+): ReadonlyArray<{ readonly key: string; readonly job: Job }> =>
+  keys.flatMap((key) => {
+    const row = uniqueKeys.holderOf(tables, key, now)
+    if (row === undefined || hasEnded(row) || row.place === "running") return []
+    const job = show(tables, row, now)
+    takeOut(tables, row, now)
+    uniqueKeys.drop(tables, row)
+    end(tables, row, { place: "cancelled", failure: failureOf("Superseded", "another job took its place") }, now)
+    return [{ key, job }]
+  })
+
+/** Jobs that waited for it go on. */
+export const releaseHold = (tables: Tables, hold: string, now: number) => {
+  tables.holds.delete(hold)
+  for (const row of tables.held) {
+    if (row.life?.note !== hold) continue
+    tables.held.delete(row)
+    row.life.note = null
+    limits.pass(tables, row, now)
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * How many jobs of a key run at once, and how many start in a time.
+ *
+ * A limited job that is due is parked until it is admitted: it then has a permit until its attempt ends, and the slot of
+ * the rate in which it starts. Slots are those of the generic cell rate algorithm. A slot that its job could not use,
+ * because no worker was free or the queue was paused, counts from the moment at which the job starts at the earliest, so
+ * jobs that piled up do not start faster than the rate allows.
+ */
+import type { Limit } from "../../JobStore.ts"
+import * as heap from "./heap.ts"
+import { toDue, toReady } from "./lanes.ts"
+import { extraOf, isBefore, type Row } from "./row.ts"
+import type { Tables } from "./tables.ts"
+
+interface Key {
+  /** Theoretical arrival time: when the rate is whole again, less its burst. */
+  tat: number
+  /** Nothing starts before. */
+  heldUntil: number
+  /** Admitted jobs. */
+  readonly admitted: Set<Row>
+  readonly parked: heap.Heap<Row>
+}
+
+export interface LimitTable {
+  limit: Limit
+  readonly keys: Map<string, Key>
+}
+
+/** Slots are given out so long before they come. */
+const aheadMs = 1000
+
+const tableOf = (tables: Tables, name: string): LimitTable => {
+  const known = tables.limits.get(name)
+  if (known !== undefined) return known
+  const made: LimitTable = { limit: { name, permits: null, rate: null }, keys: new Map() }
+  tables.limits.set(name, made)
+  return made
+}
+
+const keyIn = (table: LimitTable, key: string): Key => {
+  const known = table.keys.get(key)
+  if (known !== undefined) return known
+  const made: Key = { tat: 0, heldUntil: 0, admitted: new Set(), parked: heap.make(isBefore) }
+  table.keys.set(key, made)
+  return made
+}
+
+const placeOf = (tables: Tables, row: Row) => {
+  const limit = row.extra?.limit
+  if (limit === null || limit === undefined) return undefined
+  const table = tableOf(tables, limit.name)
+  return { limit: table.limit, key: keyIn(table, limit.key), isStrict: limit.strict }
+}
+
+/** Lets the next parked jobs of a key in. */
+const admit = (tables: Tables, limit: Limit, key: Key, now: number) => {
+  if (now < key.heldUntil) return
+  let room = key.parked.size()
+  if (limit.permits !== null) room = Math.min(room, limit.permits - key.admitted.size)
+  const rate = rateOf(limit)
+  const base = rate === null ? now : Math.max(key.tat, now + starting(key) * rate.every)
+  if (rate !== null) room = Math.min(room, 1 + Math.floor((now + aheadMs - base) / rate.every) + rate.burst - 1)
+  for (let place = 1; place <= room; place += 1) {
+    const row = key.parked.pop()
+    if (row === undefined) return
+    const slot = rate === null ? now : base + (place - rate.burst) * rate.every
+    key.admitted.add(row)
+    extraOf(row).isAdmitted = true
+    if (rate !== null) key.tat = base + place * rate.every
+    if (slot <= now) toReady(row, now)
+    else toDue(tables, row, "scheduled", slot)
+  }
+}
+
+const rateOf = ({ rate }: Limit) => rate === null ? null : { every: rate.perMs / rate.units, burst: rate.burst }
+
+/** Admitted jobs that start now at the earliest. */
+const starting = (key: Key) => {
+  let count = 0
+  for (const row of key.admitted) if (row.place === "available") count += 1
+  return count
+}
+
+/** A due job waits for its limit, or goes on where it is admitted already. */
+export const pass = (tables: Tables, row: Row, now: number) => {
+  const at = placeOf(tables, row)
+  if (at === undefined) return toReady(row, now)
+  if (row.extra?.isAdmitted === true) {
+    return at.key.heldUntil > now ? toDue(tables, row, "scheduled", at.key.heldUntil) : toReady(row, now)
+  }
+  row.place = "parked"
+  row.at = now
+  at.key.parked.push(row)
+  admit(tables, at.limit, at.key, now)
+}
+
+/** Before these jobs start: what they could not use of their slots is not made up for. */
+export const starts = (tables: Tables, rows: ReadonlyArray<Row>, now: number) => {
+  const seen = new Set<Key>()
+  for (const row of rows) {
+    const at = placeOf(tables, row)
+    if (at === undefined || seen.has(at.key)) continue
+    seen.add(at.key)
+    const rate = rateOf(at.limit)
+    if (rate !== null) at.key.tat = Math.max(at.key.tat, now + starting(at.key) * rate.every)
+  }
+}
+
+/** Gives a permit back and lets the next job in. A strict one is kept through a retry. */
+export const release = (tables: Tables, row: Row, now: number, why: "over" | "again") => {
+  const at = placeOf(tables, row)
+  if (at === undefined || row.extra === null || !row.extra.isAdmitted || (why === "again" && at.isStrict)) return
+  row.extra.isAdmitted = false
+  at.key.admitted.delete(row)
+  admit(tables, at.limit, at.key, now)
+}
+
+export const parkedOf = (tables: Tables, row: Row) => placeOf(tables, row)?.key.parked
+
+export const set = (tables: Tables, limit: Limit, now: number) => {
+  const table = tableOf(tables, limit.name)
+  table.limit = limit
+  for (const key of table.keys.values()) admit(tables, limit, key, now)
+}
+
+/** Milliseconds until `units` may be asked for again; none where they were taken. More than a burst waits for a whole one. */
+export const take = (tables: Tables, name: string, keyName: string, units: number, now: number) => {
+  const table = tableOf(tables, name)
+  const key = keyIn(table, keyName)
+  const rate = rateOf(table.limit)
+  const from = Math.max(key.tat, now)
+  const free = rate === null ? now : from + (Math.min(units, rate.burst) - rate.burst) * rate.every
+  const retryMs = Math.ceil(Math.max(free, key.heldUntil) - now)
+  if (retryMs > 0) return { retryMs }
+  if (rate !== null) key.tat = from + units * rate.every
+  return { retryMs: 0 }
+}
+
+/** Nothing of a key starts for so long, also what was let in already. */
+export const hold = (tables: Tables, name: string, keyName: string, ms: number, now: number) => {
+  const table = tableOf(tables, name)
+  const key = keyIn(table, keyName)
+  key.heldUntil = Math.max(key.heldUntil, now + ms)
+  const rate = rateOf(table.limit)
+  if (rate !== null) key.tat = Math.max(key.tat, key.heldUntil + (rate.burst - 1) * rate.every)
+  for (const row of key.admitted) {
+    if (row.place !== "available") continue
+    row.queue.ready.remove(row)
+    toDue(tables, row, "scheduled", key.heldUntil)
+  }
+}
+
+/** Lets in what may go by now, and forgets keys that nobody has used for as long as they mean something. */
+export const sweep = (tables: Tables, now: number) => {
+  for (const { keys, limit } of tables.limits.values()) {
+    for (const [name, key] of keys) {
+      admit(tables, limit, key, now)
+      const isIdle = key.parked.size() === 0 && key.admitted.size === 0
+      if (isIdle && key.tat <= now && key.heldUntil <= now) keys.delete(name)
+    }
+  }
+}

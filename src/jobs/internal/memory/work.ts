@@ -1,0 +1,156 @@
+/**
+ * What workers do with jobs: claim, end an attempt, give back. Every write of an attempt is refused once it is not the
+ * newest of its job.
+ */
+import * as DateTime from "effect/DateTime"
+import type * as Schema from "effect/Schema"
+import type { JobId } from "../../Job.ts"
+import type { Claimed, End, Member } from "../../JobStore.ts"
+import * as fair from "./fair.ts"
+import * as graph from "./graph.ts"
+import { toDue, toHeld } from "./lanes.ts"
+import * as limits from "./limits.ts"
+import { alive, asked, type Entry } from "./members.ts"
+import { end } from "./moves.ts"
+import { createdAt, idOf, lifeOf, type Row } from "./row.ts"
+import { failureOf, type Tables } from "./tables.ts"
+import * as uniqueKeys from "./uniqueKeys.ts"
+
+export const claim = (
+  tables: Tables,
+  member: Member,
+  name: string,
+  limit: number,
+  now: number
+): ReadonlyArray<Claimed> => {
+  const entry = alive(tables, member.id, now)
+  const queue = tables.queues.get(name)
+  if (entry === undefined || queue === undefined || queue.pausedAt !== null) return []
+  const rows: Array<Row> = []
+  for (let row = queue.ready.peek(); row !== undefined && rows.length < limit; row = queue.ready.peek()) {
+    rows.push(row)
+    queue.ready.remove(row)
+  }
+  limits.starts(tables, rows, now)
+  return rows.map((row) => start(tables, entry, row, now))
+}
+
+const start = (tables: Tables, entry: Entry, row: Row, now: number): Claimed => {
+  const life = lifeOf(row)
+  const availableAt = row.at
+  life.availableAt = availableAt
+  life.startedAt = now
+  life.member = entry
+  life.node = entry.node
+  life.epoch += 1
+  life.attempt += 1
+  life.note = null
+  row.place = "running"
+  row.at = now
+  entry.running.add(row)
+  uniqueKeys.release(tables, row, "started")
+  if (row.queue.settings.fair) fair.claimed(row.queue.fair, row.ord)
+  return {
+    id: idOf(row),
+    queue: row.queue.name,
+    task: row.task,
+    payload: row.payload,
+    meta: row.meta,
+    attempt: life.attempt,
+    maxAttempts: row.maxAttempts,
+    lost: life.lost,
+    epoch: life.epoch,
+    createdAt: createdAt(row),
+    availableAt,
+    startedAt: now,
+    awaited: graph.isAwaited(tables, row),
+    address: null
+  }
+}
+
+/** The row, while the attempt is its newest and runs. */
+const held = (tables: Tables, member: Member, { epoch, id }: Claimed): Row | undefined => {
+  const row = tables.rows.get(BigInt(id))
+  return row?.place === "running" && row.life?.member?.id === member.id && row.life.epoch === epoch ? row : undefined
+}
+
+/** From running to nowhere. */
+const stop = (row: Row) => {
+  const life = lifeOf(row)
+  life.member?.running.delete(row)
+  life.member = null
+  return life
+}
+
+export const finish = (
+  tables: Tables,
+  member: Member,
+  ends: ReadonlyArray<End>,
+  now: number
+): ReadonlySet<JobId> => {
+  const fenced = new Set<JobId>()
+  for (const ending of ends) {
+    const row = held(tables, member, ending.job)
+    if (row === undefined) fenced.add(ending.job.id)
+    else apply(tables, row, ending, now)
+  }
+  return fenced
+}
+
+const apply = (
+  tables: Tables,
+  row: Row,
+  { delayMs, failure, logs, note, outcome, output, report }: End,
+  now: number
+) => {
+  const by = asked(row)
+  const life = stop(row)
+  if (failure !== null || logs.length > 0) {
+    life.entries.push({ attempt: life.attempt, epoch: life.epoch, at: DateTime.makeUnsafe(now), failure, logs })
+  }
+  if (outcome === "completed" || outcome === "discarded" || outcome === "cancelled") {
+    life.output = output ?? null
+    life.report = report
+    return end(tables, row, { place: outcome, failure }, now)
+  }
+  life.failure = failure ?? life.failure
+  if (outcome !== "retry") life.attempt -= 1
+  // somebody asked for its end while it ran: it does not run again
+  if (by !== undefined) return end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
+  limits.release(tables, row, now, "again")
+  life.note = note
+  if (outcome !== "hold") return toDue(tables, row, outcome === "retry" ? "retryable" : "scheduled", now + delayMs)
+  if (note !== null && tables.holds.has(note)) return toHeld(tables, row, note, now)
+  // released between the claim and now
+  life.note = null
+  return toDue(tables, row, "scheduled", now)
+}
+
+export const cancelled = (by: NonNullable<ReturnType<typeof asked>>) => {
+  const who = by.actor === null ? "" : ` by ${by.actor}`
+  const why = by.reason === null ? "" : `: ${by.reason}`
+  return failureOf("Cancelled", `cancelled${who}${why}`, { cancellation: by })
+}
+
+export const handBack = (tables: Tables, member: Member, jobs: ReadonlyArray<Claimed>, now: number) => {
+  for (const job of jobs) {
+    const row = held(tables, member, job)
+    if (row === undefined) continue
+    const by = asked(row)
+    const life = stop(row)
+    life.attempt -= 1
+    if (by === undefined) limits.pass(tables, row, now)
+    else end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
+  }
+}
+
+export const progress = (
+  tables: Tables,
+  member: Member,
+  said: ReadonlyArray<{ readonly job: Claimed; readonly value: Schema.Json }>
+) => {
+  for (const { job, value } of said) {
+    const row = held(tables, member, job)
+    if (row !== undefined) lifeOf(row).progress = value
+  }
+}
