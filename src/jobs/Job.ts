@@ -138,6 +138,8 @@ export const JobMeta = Schema.Struct({
   forget: Schema.optionalKey(Schema.Boolean),
   /** As given at enqueue, in a queue that orders by age as well. */
   priority: Schema.optionalKey(Schema.Int),
+  /** The limit that it asked for, and its key; a strict one keeps its permit while it is retried. */
+  limit: Schema.optionalKey(Schema.Struct({ name: Schema.String, key: Schema.String, strict: Schema.Boolean })),
   /** The job whose work this one repeats. */
   redrivenFrom: Schema.optionalKey(JobId),
   /** Stage of a pipeline or part of a batch; read by those. */

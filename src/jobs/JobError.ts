@@ -118,6 +118,21 @@ export class QueueNotFound extends Schema.TaggedError<QueueNotFound>()("QueueNot
 }
 
 /**
+ * A queue or a limit cannot be set as asked for.
+ *
+ * @category errors
+ */
+export class JobSettingRefused extends Schema.TaggedError<JobSettingRefused>()("JobSettingRefused", {
+  /** e.g. `queue sync`. */
+  of: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `${this.of} cannot be set so: ${this.detail}`
+  }
+}
+
+/**
  * The job that was awaited ended without a result: it was cancelled or discarded for another reason than its own error,
  * or is no longer kept.
  *

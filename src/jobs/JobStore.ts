@@ -323,7 +323,7 @@ export interface Working {
   ) => Answer<void>
   /** Elements mean: there may be something to claim in the queue. They do not queue up; the first comes at once. */
   readonly wakes: (queue: string) => Stream.Stream<void>
-  /** Ended jobs that a job waits for, in the order of their ids. */
+  /** The jobs that a job waits for, or has waited for, ended or not, in the order of their ids. */
   readonly parents: (id: JobId) => Answer<ReadonlyArray<Job>>
 }
 

@@ -1,0 +1,150 @@
+/**
+ * Durable jobs: enqueue a task, and it runs on some worker, whatever crashes in between.
+ *
+ * **Guarantees.** A job that was acknowledged runs at least once, unless it is cancelled, discarded or merged into another.
+ * Inside a transaction of the store's client it is there when that commits and only then. Enqueuing with an id again makes
+ * no second job. Of all jobs with a unique key at most one is there at a time.
+ *
+ * **Not promised.** That a job runs once: after a crash it runs again, so a handler must be idempotent, or complete in its
+ * own transaction.
+ */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import type { RunRef } from "../core/Dispatch.ts"
+import * as RunGate from "../core/RunGate.ts"
+import type { Any } from "../core/Task.ts"
+import { type TaskError, TaskSkipped } from "../core/TaskError.ts"
+import { NextRunId, type Trigger } from "../core/TaskRun.ts"
+import type { Tx } from "../store/Tx.ts"
+import * as id from "./internal/payload/id.ts"
+import { type EnqueueError, insert } from "./internal/payload/insert.ts"
+import { type JobId, runIdOf } from "./Job.ts"
+import type { OtherTransaction } from "./JobError.ts"
+import type { JobOptions, JobRequest, Unique } from "./JobOptions.ts"
+import * as JobResult from "./JobResult.ts"
+import { type Enqueued, JobStore, type OnConflict } from "./JobStore.ts"
+
+export { cancel, type Cancelled, count, get, query, type Selection } from "./JobControl.ts"
+export { wait as result } from "./JobResult.ts"
+export type { EnqueueError, JobOptions, JobRequest }
+
+/**
+ * Enqueues one job. In an open transaction of the store's client it is there when that commits.
+ *
+ * @category constructors
+ */
+export const enqueue = <T extends Any>(
+  task: T,
+  payload: T["payload"]["Type"],
+  options?: JobOptions<NoInfer<T["payload"]["Type"]>>
+): Effect.Effect<Enqueued, EnqueueError, JobStore> =>
+  Effect.withSpan(
+    Effect.flatMap(insert([job(task, payload, options)]), ([answer]) =>
+      answer === undefined ? Effect.die("the store gave no answer") : Effect.succeed(answer)),
+    `enqueue ${task.name}`,
+    { kind: "producer" }
+  )
+
+/**
+ * A job to be enqueued by `enqueueAll`, and one that others of the same call may come `after`.
+ *
+ * @category constructors
+ */
+export const job = <T extends Any>(
+  task: T,
+  payload: T["payload"]["Type"],
+  options?: JobOptions<NoInfer<T["payload"]["Type"]>>
+): JobRequest => ({ task, payload, options: options ?? {} })
+
+/**
+ * Enqueues many jobs of any tasks in one statement: all of them are there, or none. The answers come in the order of the
+ * jobs.
+ *
+ * @category constructors
+ */
+export const enqueueAll = (
+  jobs: ReadonlyArray<JobRequest>
+): Effect.Effect<ReadonlyArray<Enqueued>, EnqueueError, JobStore> =>
+  Effect.withSpan(insert(jobs), "enqueue", { kind: "producer", attributes: { "ostinato.jobs": jobs.length } })
+
+/**
+ * As `enqueue`, where it must commit together with the transaction around it: does not compile without one, and fails
+ * where the open one belongs to another client.
+ *
+ * @category constructors
+ */
+export const enqueueTx = <T extends Any>(
+  task: T,
+  payload: T["payload"]["Type"],
+  options?: JobOptions<NoInfer<T["payload"]["Type"]>>
+): Effect.Effect<Enqueued, EnqueueError | OtherTransaction, JobStore | Tx> =>
+  Effect.flatMap(JobStore, (store) => Effect.andThen(store.joins("enqueueTx"), enqueue(task, payload, options)))
+
+/**
+ * A new job id, for an enqueue that may have to be repeated: with the same id it never makes a second job.
+ *
+ * @category constructors
+ */
+export const newId: Effect.Effect<JobId> = Effect.map(Clock.currentTimeMillis, id.next)
+
+/**
+ * The job id that belongs to something which happened, e.g. an event by its id and its instant: always the same, so that
+ * however often it is handled it makes one job. Two names of one hour have the same id once in 10^12 pairs; then the
+ * second is refused with `JobInvalid`.
+ *
+ * @category constructors
+ */
+export const idFrom = (name: string, at: DateTime.DateTime): JobId => id.derived(name, DateTime.toEpochMillis(at))
+
+/**
+ * What a dispatch says of the jobs that it makes.
+ *
+ * @category models
+ */
+export interface DispatchOptions<By extends string>
+  extends Omit<JobOptions<unknown>, "unique" | "id" | "after" | "version" | "trigger">
+{
+  /** As for `enqueue`, without a merge. */
+  readonly unique?:
+    | Omit<Unique<never>, "by" | "onConflict"> & {
+      readonly by?: ReadonlyArray<By> | undefined
+      readonly onConflict?: OnConflict | undefined
+    }
+    | undefined
+}
+
+/**
+ * Enqueues the invocation as a job. Its run has the id `Job.runIdOf(id)`, and awaiting it works from any process. With a
+ * unique key an invocation that is a duplicate is given the run that is there already.
+ *
+ * With a `PeriodicTask` of mode `enqueue` the job is inserted in the transaction of the tick, so both are there or
+ * neither; a tick makes one job, however often it is dispatched.
+ *
+ * @category constructors
+ */
+export const dispatch = <const By extends string = never>(options?: DispatchOptions<By>) =>
+  RunGate.asking(<T extends Any & Keyed<By>>(
+    task: T,
+    payload: T["payload"]["Type"],
+    trigger: Trigger
+  ): Effect.Effect<RunRef<T["success"]["Type"], T["error"]["Type"] | TaskError>, EnqueueError, JobStore> =>
+    Effect.gen(function*() {
+      if (!(yield* yield* RunGate.RunGate)) {
+        const skipped = new TaskSkipped({ task: task.name, reason: "its turn went to another process" })
+        return { id: yield* yield* NextRunId, await: Effect.fail(skipped) }
+      }
+      const store = yield* JobStore
+      const said = trigger.kind === "schedule"
+        ? { ...options, id: idFrom(`${trigger.schedule} ${task.name}`, trigger.tick) }
+        : options
+      const [answer] = yield* insert([{ task, payload, options: said ?? {} }], { trigger })
+      if (answer === undefined) return yield* Effect.die("the store gave no answer")
+      const result = JobResult.ofRun(task, answer.id)
+      return { id: runIdOf(answer.id), await: Effect.provideService(result, JobStore, store) }
+    })
+  )
+
+/** A task whose payload has these fields. */
+type Keyed<By extends string> = [By] extends [never] ? unknown
+  : { readonly payload: { readonly Type: { readonly [Field in By]: unknown } } }

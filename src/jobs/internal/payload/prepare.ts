@@ -1,0 +1,226 @@
+/**
+ * What a caller asked for as a row: every value is looked at, and what cannot be stored is refused with its name.
+ */
+import * as Cause from "effect/Cause"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { Origin } from "../../../core/RunContext.ts"
+import type { Trigger } from "../../../core/TaskRun.ts"
+import * as StoredText from "../../../store/StoredText.ts"
+import { JobId, type JobMeta } from "../../Job.ts"
+import { JobInvalid } from "../../JobError.ts"
+import type { JobRequest, Parent } from "../../JobOptions.ts"
+import type { NewJob } from "../../JobStore.ts"
+import * as PayloadVersion from "../../PayloadVersion.ts"
+import { keyOf } from "../unique/key.ts"
+
+/** Who asks, and why. */
+export interface Surroundings {
+  readonly origin: Origin
+  readonly trigger: Trigger
+  readonly traceparent: string | null
+  /** Of this process. */
+  readonly now: number
+}
+
+/** A request as a row. `siblings` are the places of all requests of the call. */
+export const prepare = Effect.fnUntraced(function*(
+  request: JobRequest,
+  around: Surroundings,
+  siblings: ReadonlyMap<JobRequest, number>,
+  part?: Schema.Json
+) {
+  const { options, task } = request
+  const refuse = (detail: string) => Effect.fail(new JobInvalid({ task: task.name, detail }))
+  const problem = problemOf(task.name, options)
+  if (problem !== undefined) return yield* refuse(problem)
+  const payload = yield* Effect.suspend(() =>
+    Schema.encodeUnknownEffect(Schema.toCodecJson(task.payload))(request.payload)
+  )
+    .pipe(
+      Effect.catchCause((cause) =>
+        refuse(`its payload does not fit: ${Cause.prettyErrors(cause).map(({ message }) => message).join("; ")}`)
+      ),
+      Effect.map((json): Schema.Json => json ?? null)
+    )
+  const unfit = unfitOf(payload)
+  if (unfit !== undefined) return yield* refuse(`its payload ${unfit}`)
+  const tenant = options.tenant ?? around.origin.tenant
+  const after = yield* Effect.forEach(options.after ?? [], (parent) => edge(task.name, parent, siblings))
+  const limit = limitOf(options)
+  return {
+    id: options.id ?? null,
+    queue: options.queue ?? "default",
+    task: task.name,
+    payload,
+    meta: metaOf(request, around, { tenant, limit, part }),
+    priority: priorityOf(options.priority),
+    maxAttempts: options.maxAttempts ?? 20,
+    delayMs: options.delay === undefined ? 0 : millis(options.delay),
+    runAt: options.at === undefined ? null : DateTime.toUtc(options.at),
+    unique: options.unique === undefined ? null : uniqueOf(task.name, tenant, payload, options.unique),
+    limit,
+    tenant,
+    cost: options.cost ?? 1,
+    after
+  } satisfies NewJob
+})
+
+const maxBytes = 1_048_576
+
+/** What keeps a payload from being stored, if something does. */
+const unfitOf = (payload: Schema.Json): string | undefined => {
+  const text = JSON.stringify(payload)
+  const size = Buffer.byteLength(text)
+  if (size > maxBytes) {
+    return `has ${size} bytes, and at most ${maxBytes} are kept: store it elsewhere and pass where it is`
+  }
+  return /\\u(0000|d[89a-f])/.test(text) && JSON.stringify(StoredText.json(payload)) !== text
+    ? "has the character U+0000 or half of a surrogate pair, which a database cannot keep: take it out or encode it"
+    : undefined
+}
+
+const metaOf = (
+  { options, task }: JobRequest,
+  { now, origin, traceparent, trigger }: Surroundings,
+  { limit, part, tenant }: {
+    readonly tenant: string | null
+    readonly limit: NewJob["limit"]
+    readonly part: Schema.Json | undefined
+  }
+): JobMeta => {
+  const version = options.version ?? PayloadVersion.versionOf(task)
+  return {
+    trigger: options.trigger ?? trigger,
+    ...(tenant === null && origin.actor === null ? {} : { origin: { tenant, actor: origin.actor } }),
+    ...(traceparent === null ? {} : { traceparent }),
+    ...(options.tags === undefined || options.tags.length === 0 ? {} : { tags: Array.from(new Set(options.tags)) }),
+    ...(version === 1 ? {} : { version }),
+    ...(options.timeout === undefined ? {} : { timeoutMs: millis(options.timeout) }),
+    ...(options.deadline === undefined ? {} : { deadline: deadlineOf(options.deadline, now) }),
+    ...(limit === null ? {} : { limit }),
+    ...(part === undefined ? {} : { part })
+  }
+}
+
+const limitOf = ({ limit, orderBy }: JobRequest["options"]): NewJob["limit"] =>
+  orderBy !== undefined
+    ? { name: "order", key: orderBy, strict: true }
+    : limit === undefined
+    ? null
+    : { name: limit.name, key: limit.key, strict: false }
+
+const deadlineOf = (deadline: Duration.Input | DateTime.DateTime, now: number) =>
+  DateTime.isDateTime(deadline) ? DateTime.toEpochMillis(deadline) : now + millis(deadline)
+
+const priorities = { high: -100, normal: 0, low: 100 } as const
+
+const priorityOf = (priority: JobRequest["options"]["priority"]) =>
+  typeof priority === "number" ? priority : priorities[priority ?? "normal"]
+
+const uniqueOf = (
+  task: string,
+  tenant: string | null,
+  payload: Schema.Json,
+  { by, onConflict, until, within }: NonNullable<JobRequest["options"]["unique"]>
+): NewJob["unique"] => ({
+  key: keyOf(task, tenant, payload, by),
+  withinMs: within === undefined ? null : millis(within),
+  until: until ?? (within === undefined ? "done" : "forever"),
+  // a merge has taken the holder back by then, or it runs
+  onConflict: typeof onConflict === "object" ? "skip" : onConflict ?? "skip"
+})
+
+const edge = (
+  task: string,
+  parent: Parent,
+  siblings: ReadonlyMap<JobRequest, number>
+): Effect.Effect<NewJob["after"][number], JobInvalid> => {
+  const { job, on } = typeof parent === "object" && "job" in parent
+    ? parent
+    : { job: parent, on: "completed" as const }
+  if (typeof job === "string") return Effect.succeed({ parent: job, on })
+  const place = siblings.get(job)
+  return place === undefined
+    ? Effect.fail(
+      new JobInvalid({ task, detail: `it comes after a job of task ${job.task.name} that this call does not enqueue` })
+    )
+    : Effect.succeed({ parent: place, on })
+}
+
+const problemOf = (task: string, options: JobRequest["options"]): string | undefined => {
+  const { after, at, cost, deadline, delay, id, limit, maxAttempts, orderBy, priority, tags, tenant, timeout, unique } =
+    options
+  return badName("the name of its task", task) ??
+    (options.queue === undefined ? undefined : badName("queue", options.queue)) ??
+    (typeof priority === "number" && !isInt(priority, -32_768, 32_767)
+      ? `priority ${priority} is no whole number from -32768 to 32767`
+      : typeof priority === "string" && !Object.hasOwn(priorities, priority)
+      ? `priority ${JSON.stringify(priority)} is none of high, normal, low`
+      : undefined) ??
+    (delay !== undefined && at !== undefined ? "delay and at are both given: leave one out" : undefined) ??
+    badDuration("delay", delay, 0) ??
+    badInstant("at", at) ??
+    badDuration("timeout", timeout, 1) ??
+    (deadline !== undefined && DateTime.isDateTime(deadline)
+      ? badInstant("deadline", deadline)
+      : badDuration("deadline", deadline, 1)) ??
+    (maxAttempts === undefined || isInt(maxAttempts, 1, 32_767)
+      ? undefined
+      : `maxAttempts ${maxAttempts} is no whole number from 1 to 32767`) ??
+    (cost === undefined || Number.isFinite(cost) && cost > 0 && cost <= 1e6
+      ? undefined
+      : `cost ${cost} is no number above 0 and at most 1000000`) ??
+    (tags === undefined || tags.length <= 64 ? undefined : `it has ${tags.length} tags, and at most 64 are kept`) ??
+    tags?.map((tag) => badName("tag", tag)).find((problem) => problem !== undefined) ??
+    (tenant === undefined ? undefined : badName("tenant", tenant)) ??
+    (limit === undefined ? undefined : badName("limit", limit.name) ?? badName("the key of its limit", limit.key)) ??
+    (orderBy === undefined ? undefined : badName("orderBy", orderBy)) ??
+    (limit === undefined || orderBy === undefined ? undefined : "limit and orderBy are both given: leave one out") ??
+    (unique === undefined ? undefined : badDuration("unique.within", unique.within, 1)) ??
+    (id === undefined || isId(id) ? undefined : `id ${JSON.stringify(id)} is no job id: make one by JobQueue.newId`) ??
+    (after?.map((parent) => badParent(parent)).find((problem) => problem !== undefined))
+}
+
+const badParent = (parent: Parent) => {
+  const job = typeof parent === "object" && "job" in parent ? parent.job : parent
+  return typeof job !== "string" || isId(job) ? undefined : `after names ${JSON.stringify(job)}, which is no job id`
+}
+
+const isId = (id: unknown) => Schema.is(JobId)(id) && BigInt(id) < 1n << 63n
+
+const isInt = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to
+
+/** What is wrong with a name, if something is. */
+export const badName = (what: string, name: unknown): string | undefined => {
+  if (typeof name !== "string" || name === "") return `${what} is empty`
+  if (name.length > 128) {
+    return `${what} has ${name.length} characters, and at most 128 are allowed: ${name.slice(0, 32)}…`
+  }
+  return name === StoredText.text(name) && !/\p{Cc}/u.test(name)
+    ? undefined
+    : `${what} ${JSON.stringify(name)} has characters that cannot be seen`
+}
+
+const longest = Duration.toMillis(Duration.days(36_500))
+
+const badDuration = (what: string, input: Duration.Input | undefined, least: number) => {
+  if (input === undefined) return undefined
+  const read = Duration.fromInput(input)
+  const length = Option.isNone(read) ? Number.NaN : Duration.toMillis(read.value)
+  return length >= least && length <= longest
+    ? undefined
+    : `${what} ${
+      typeof input === "object" ? JSON.stringify(input) : String(input)
+    } is no duration from ${least} ms to 100 years`
+}
+
+const badInstant = (what: string, at: DateTime.DateTime | undefined) => {
+  if (at === undefined) return undefined
+  return DateTime.isDateTime(at) && Number.isFinite(at.epochMilliseconds) ? undefined : `${what} is no instant`
+}
+
+const millis = (input: Duration.Input) => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(input)))
