@@ -1,0 +1,167 @@
+/**
+ * Takes back the jobs of dead workers. Every node does so, as often as it likes: a worker is taken by one of them.
+ *
+ *   lease over | server process gone in two sweeps --> row locked --> jobs available, discarded or cancelled --> no row
+ *
+ * Two statements in one transaction: the second sees what was claimed until the first had its lock. A claim locks the row
+ * of its worker, so it commits before the rescue, or claims nothing. A job that was lost with its worker too often is
+ * discarded, for it may be what ends them; one that was to be cancelled is cancelled.
+ *
+ * The server knows at once when a process is gone, as it closes its connection. That is only looked at where connections
+ * are not shared, and not in the first 10 s of a server, which began without any.
+ */
+import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as SqlClient from "effect/sql/SqlClient"
+import { Database } from "../../../store/Database.ts"
+import type { Lease } from "../../../store/Lease.ts"
+import { JobId } from "../../Job.ts"
+import type { Rescued } from "../../JobStore.ts"
+
+/** How often a worker may be lost with a job before the job is taken for the reason. */
+export const maxLost = 3
+
+const orphansEvery = Duration.minutes(10)
+
+const fates = { a: "available", f: "discarded", x: "cancelled" } as const
+
+export const make = (options: {
+  readonly house: PgClient.PgClient
+  readonly schema: string
+  readonly lease: Lease["Service"]
+  /** Wakes whoever waits for these queues, 0 among them for what is due. */
+  readonly wake: (queues: ReadonlyArray<number>) => Effect.Effect<void>
+}) => {
+  const { house, lease, schema, wake } = options
+  const s = house(schema)
+  const transaction = <A, E>(work: Effect.Effect<A, E>) =>
+    Effect.provideService(Database.transaction(work), SqlClient.SqlClient, house)
+  // workers that the sweep before this one found without their server process
+  let absent: ReadonlyArray<number> = []
+  let orphansAt: bigint | undefined
+
+  const lookForAbsent = Effect.gen(function*() {
+    const rows = yield* house<{ id: number }>`
+      WITH absent AS MATERIALIZED (
+        SELECT w.id FROM ${s}.worker w
+        WHERE w.backend_pid IS NOT NULL AND w.expires_at > now()
+          AND pg_postmaster_start_time() < now() - interval '10 seconds'
+          -- a role that may not see when others began sees nothing here: they count as present
+          AND NOT EXISTS (SELECT FROM pg_stat_activity a
+            WHERE a.pid = w.backend_pid AND coalesce(a.backend_start, w.backend_start) = w.backend_start)
+        ORDER BY w.id FOR UPDATE SKIP LOCKED
+      ), expired AS (
+        UPDATE ${s}.worker w SET expires_at = now() - interval '1 second'
+        FROM absent a WHERE w.id = a.id AND w.id = ANY(${absent}::int[])
+      )
+      SELECT id FROM absent ORDER BY id`
+    absent = rows.map(({ id }) => id)
+  })
+
+  const takeBack = transaction(Effect.gen(function*() {
+    const dead = yield* house<{ id: number }>`
+      SELECT id FROM ${s}.worker WHERE expires_at < now() ORDER BY id FOR UPDATE SKIP LOCKED`
+    if (dead.length === 0) return { woken: [], rescued: [] }
+    const rows = yield* house<
+      { id: string; queue: string; queueId: number; fate: "a" | "f" | "x"; settles: boolean; limited: boolean }
+    >`
+      WITH own AS MATERIALIZED (
+        SELECT r.ctid AS tid, r.epoch AS was,
+          CASE WHEN c.job_id IS NOT NULL THEN 'x'
+            WHEN r.attempt < b.max_attempts AND r.lost + 1 < ${maxLost}::int THEN 'a' ELSE 'f' END AS fate,
+          c.reason, w.node, coalesce(b.children, false) OR a.job_id IS NOT NULL AS settles
+        FROM ${s}.ready r
+        JOIN ${s}.worker w ON w.id = r.worker_id
+        LEFT JOIN ${s}.job b ON b.id = r.job_id
+        LEFT JOIN ${s}.control c ON c.worker_id = r.worker_id AND c.job_id = r.job_id
+        LEFT JOIN ${s}.awaited a ON a.job_id = r.job_id
+        WHERE r.worker_id = ANY(${dead.map(({ id }) => id)}::int[]) FOR UPDATE OF r
+      ), gone_workers AS (DELETE FROM ${s}.worker WHERE id = ANY(${dead.map(({ id }) => id)}::int[])
+      ), gone_mail AS (DELETE FROM ${s}.control WHERE worker_id = ANY(${dead.map(({ id }) => id)}::int[])
+      ), back AS (
+        UPDATE ${s}.ready r SET worker_id = NULL, claimed_at = NULL, available_at = now(), lost = r.lost + 1,
+          epoch = r.epoch + 1
+        FROM own o WHERE r.ctid = o.tid AND o.fate = 'a'
+        RETURNING r.job_id, r.queue_id, o.was, r.attempt, o.fate, o.reason, o.settles
+      ), gone AS (
+        DELETE FROM ${s}.ready r USING own o WHERE r.ctid = o.tid AND o.fate <> 'a'
+        RETURNING r.job_id, r.queue_id, r.epoch AS was, r.attempt, o.fate, o.reason, o.settles,
+          r.available_at, r.claimed_at, r.worker_id, r.lost + 1 AS lost, o.node
+      ), ends AS (
+        INSERT INTO ${s}.done (job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, node)
+        SELECT job_id, available_at, claimed_at, worker_id, was, attempt, lost, fate::"char", node FROM gone
+        ON CONFLICT DO NOTHING
+      ), taken AS MATERIALIZED (
+        SELECT job_id, queue_id, was, attempt, fate, reason, settles FROM back
+        UNION ALL SELECT job_id, queue_id, was, attempt, fate, reason, settles FROM gone
+      ), failures AS (
+        INSERT INTO ${s}.failure (job_id, epoch, attempt, cause)
+        SELECT job_id, was, attempt, ${house.json(workerLost)}::jsonb ||
+          CASE WHEN jsonb_typeof(reason) = 'object' THEN jsonb_build_object('cancellation', reason) ELSE '{}' END
+        FROM taken ON CONFLICT DO NOTHING
+      ), keys AS (DELETE FROM ${s}.uniq u USING gone g WHERE u.job_id = g.job_id AND u.release <> 'n')
+      SELECT t.job_id::text AS id, t.queue_id AS "queueId", coalesce(q.name, t.queue_id::text) AS queue, t.fate,
+        t.settles, EXISTS (SELECT FROM ${s}.permit p WHERE p.job_id = t.job_id) AS limited
+      FROM taken t LEFT JOIN ${s}.queue q ON q.id = t.queue_id ORDER BY t.job_id`
+    const ended = rows.filter(({ fate }) => fate !== "a")
+    const woken = new Set(rows.flatMap(({ fate, queueId }) => fate === "a" ? [queueId] : []))
+    const settling = ended.flatMap(({ id, settles }) => settles ? [id] : [])
+    if (settling.length > 0) {
+      const [row] = yield* house<{ due: boolean }>`SELECT ${s}.settle(${settling}::bigint[]) AS due`
+      if (row?.due === true) woken.add(0)
+    }
+    const releasing = ended.flatMap(({ id, limited }) => limited ? [id] : [])
+    if (releasing.length > 0) {
+      const [row] = yield* house<
+        { queues: ReadonlyArray<number> }
+      >`SELECT ${s}.release(${releasing}::bigint[]) AS queues`
+      for (const queue of row?.queues ?? []) woken.add(queue)
+    }
+    const rescued = rows.map(({ fate, id, queue }): Rescued => ({ id: JobId.make(id), queue, fate: fates[fate] }))
+    return { woken: Array.from(woken), rescued }
+  }))
+
+  /** Jobs held by a worker that is not there. There must be none: each is a defect of this store, and said so. */
+  const orphans = Effect.gen(function*() {
+    const rows = yield* house<{ id: string; queueId: number }>`
+      UPDATE ${s}.ready r SET worker_id = NULL, claimed_at = NULL, available_at = now(), lost = r.lost + 1,
+        epoch = r.epoch + 1
+      WHERE r.worker_id IS NOT NULL AND NOT EXISTS (SELECT FROM ${s}.worker w WHERE w.id = r.worker_id)
+      RETURNING r.job_id::text AS id, r.queue_id AS "queueId"`
+    if (rows.length === 0) return
+    const some = rows.slice(0, 20).map(({ id }) => id).join(", ")
+    yield* Effect.logError(
+      `${rows.length} jobs were held by workers that no longer exist, and are available again: ${some}` +
+        (rows.length > 20 ? ", …" : "")
+    )
+    yield* wake(Array.from(new Set(rows.map(({ queueId }) => queueId))))
+  })
+  const lookForOrphans = Effect.gen(function*() {
+    const now = yield* Clock.monotonicTimeNanos
+    if (orphansAt !== undefined && now - orphansAt < Duration.toNanosUnsafe(orphansEvery)) return
+    orphansAt = now
+    yield* lease.withLease("jobs orphans", () => orphans).pipe(
+      Effect.catchTags({
+        LeaseLost: () => Effect.void,
+        LeaseUnavailable: (error) => Effect.logWarning("orphans could not be looked for", error)
+      })
+    )
+  })
+
+  return Effect.gen(function*() {
+    yield* lookForAbsent
+    const { rescued, woken } = yield* takeBack
+    if (woken.length > 0) yield* wake(woken)
+    yield* lookForOrphans
+    return rescued
+  })
+}
+
+const workerLost = {
+  kind: "interruption",
+  tag: "WorkerLost",
+  message: "the process that ran it was lost",
+  cause: ""
+} as const
