@@ -54,6 +54,7 @@ export interface Graphile {
   readonly runMigrations: (options: object) => Promise<void>
   readonly run: (options: object) => Promise<{ readonly stop: () => Promise<void> }>
   readonly makeWorkerUtils: (options: object) => Promise<{
+    readonly addJob: (identifier: string, payload: unknown) => Promise<unknown>
     readonly addJobs: (
       jobs: ReadonlyArray<{ readonly identifier: string; readonly payload: unknown }>
     ) => Promise<unknown>
@@ -68,12 +69,45 @@ interface PgBossModule {
     readonly start: () => Promise<unknown>
     readonly stop: (options: object) => Promise<void>
     readonly createQueue: (name: string, options: object) => Promise<void>
+    readonly send: (name: string, data: object) => Promise<string | null>
     readonly insert: (name: string, jobs: ReadonlyArray<{ readonly data: object }>) => Promise<unknown>
     readonly work: (
       name: string,
       options: object,
-      handler: (jobs: ReadonlyArray<{ readonly data: { readonly n: number } }>) => Promise<void>
+      handler: (jobs: ReadonlyArray<{ readonly data: unknown }>) => Promise<void>
     ) => Promise<string>
+  }
+}
+
+/** `bullmq`. */
+export interface BullMq {
+  readonly createPostgresBackend: object
+  readonly Queue: new(name: string, options: object, backend?: object) => {
+    readonly on: (event: "error", listener: () => void) => void
+    readonly waitUntilReady: () => Promise<unknown>
+    readonly add: (name: string, data: object) => Promise<unknown>
+    readonly addBulk: (jobs: ReadonlyArray<{ readonly name: string; readonly data: object }>) => Promise<unknown>
+    readonly close: () => Promise<void>
+  }
+  readonly Worker: new(
+    name: string,
+    handler: (job: { readonly data: unknown }) => Promise<void>,
+    options: object,
+    backend?: object
+  ) => {
+    readonly on: (event: "error", listener: (error: unknown) => void) => void
+    readonly close: () => Promise<void>
+  }
+}
+
+/** `ioredis`. */
+interface IoRedis {
+  readonly Redis: new(options: object) => {
+    readonly on: (event: "error", listener: () => void) => void
+    readonly ping: () => Promise<string>
+    readonly info: (section: string) => Promise<string>
+    readonly llen: (key: string) => Promise<number>
+    readonly disconnect: () => void
   }
 }
 
@@ -102,6 +136,12 @@ export const graphile = async (): Promise<Graphile> => (await load("graphile-wor
 
 /** Loads `pg-boss`. */
 export const pgBoss = async (): Promise<PgBossModule> => (await load("pg-boss")) as PgBossModule
+
+/** Loads `bullmq`. */
+export const bullMq = async (): Promise<BullMq> => (await load("bullmq")) as BullMq
+
+/** Loads `ioredis`. */
+export const redis = async (): Promise<IoRedis> => (await load("ioredis")) as IoRedis
 
 /** Opens one connection, lends it and closes it. */
 export const withConnection = async <A>(url: string, use: (connection: PgConnection) => Promise<A>): Promise<A> => {

@@ -1,13 +1,16 @@
 /** Every suite of `npm run bench`, in one form. */
 import { missed as missedByInsights, report as reportInsights } from "./insights/results.ts"
 import { runInsights } from "./insights/suite.ts"
-import { report as reportJobs } from "./jobs/results.ts"
-import { runJobs } from "./jobs/suite.ts"
+import { report as reportJobs } from "./jobs/report.ts"
+import type { Results as Jobs } from "./jobs/results.ts"
+import { runShapes, shapePeers } from "./jobs/shapes/suite.ts"
+import { jobPeers, runJobs } from "./jobs/suite.ts"
+import { targets as jobTargets } from "./jobs/targets.ts"
 import { circumstances, missed as missedByLoop, report as reportLoop, type Results as Loop } from "./loop/results.ts"
 import { runLoop } from "./loop/suite.ts"
 import { report as reportPool, targets as poolTargets } from "./pool/results.ts"
 import { runPool } from "./pool/suite.ts"
-import { missed } from "./targets.ts"
+import { missed, type Target } from "./targets.ts"
 import { missed as missedByThreads, report as reportThreads } from "./threads/results.ts"
 import { runThreads } from "./threads/suite.ts"
 
@@ -46,6 +49,11 @@ const failuresOf = (
   rows: ReadonlyArray<{ readonly repetitions: ReadonlyArray<{ readonly failure?: string | undefined }> }>
 ) => rows.flatMap(({ repetitions }) => repetitions.flatMap(({ failure }) => failure ?? []))
 
+const finishedJobs = (found: Jobs, targets: ReadonlyArray<Target>): Finished => {
+  const results = { ...found, targets }
+  return { results, text: reportJobs(found), failures: failuresOf(found.rows), missed: missed(targets) }
+}
+
 /** By name. */
 export const suites: Readonly<Record<string, Suite>> = {
   insights: {
@@ -56,11 +64,16 @@ export const suites: Readonly<Record<string, Suite>> = {
     }
   },
   jobs: {
-    peers: ["graphile-worker", "pg", "pg-boss"],
+    peers: jobPeers,
+    isCheckedWhole: true,
     run: async (options) => {
       const results = await runJobs(options)
-      return { results, text: reportJobs(results), failures: failuresOf(results.rows), missed: [] }
+      return finishedJobs(results, jobTargets(results))
     }
+  },
+  "jobs-shapes": {
+    peers: shapePeers,
+    run: async (options) => finishedJobs(await runShapes(options), [])
   },
   loop: {
     peers: [],

@@ -20,6 +20,12 @@ export interface Worker {
 
 const living = new Set<ChildProcess>()
 
+/** Ends this child too when the run is interrupted. */
+export const track = (child: ChildProcess): void => {
+  living.add(child)
+  child.once("exit", () => living.delete(child))
+}
+
 /** Kills every child that still runs: for interruption. */
 export const killAll = (): void => {
   for (const child of living) child.kill("SIGKILL")
@@ -31,7 +37,7 @@ export const startWorker = async (driver: DriverAddress, url: string): Promise<W
     execArgv: ["--conditions=ostinato:source", "--disable-warning=ExperimentalWarning"],
     stdio: ["ignore", "ignore", "pipe", "ipc"]
   })
-  living.add(child)
+  track(child)
   let errors = ""
   child.stderr?.on("data", (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4000)
@@ -42,7 +48,6 @@ export const startWorker = async (driver: DriverAddress, url: string): Promise<W
   })
   const exit = new Promise<void>((resolve) => {
     child.once("exit", () => {
-      living.delete(child)
       for (const listener of listeners) listener({ tag: "failed", reason: `the process ended\n${errors}` })
       resolve()
     })

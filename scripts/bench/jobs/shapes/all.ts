@@ -1,8 +1,8 @@
 /** Every shape of the suite, and the lookup by name that a child process needs. */
+import { guideShapes } from "./kinds/guide.ts"
+import { prototypes } from "./kinds/prototypes.ts"
+import { roomShapes } from "./kinds/room.ts"
 import type { Shape } from "./Shape.ts"
-import { guideShapes } from "./shapes/guide.ts"
-import { prototypes } from "./shapes/prototypes.ts"
-import { roomShapes } from "./shapes/room.ts"
 
 /** All shapes, in the order of the table. */
 export const shapes: ReadonlyArray<Shape> = [...roomShapes, ...guideShapes, ...prototypes]

@@ -5,6 +5,7 @@
  * statistics. The tables that a drain never touches (edges, limits, timetables) are left out.
  */
 import { readFileSync } from "node:fs"
+import type { Payload } from "../../JobSystem.ts"
 import { column, OID, type Row, type Shape } from "../Shape.ts"
 
 /** The parts that can be taken away. */
@@ -211,7 +212,7 @@ const guide = (name: string, about: string, changed: Partial<Parts>): Shape => {
         })
       }
       : {}),
-    payload: (row) => (row["args"] as { readonly n: number }).n,
+    payload: (row) => row["args"] as Payload,
     completers: parts.completers
   }
 }

@@ -3,10 +3,11 @@
  *
  * Each check states a fact and rejects with it when it does not hold.
  */
-import type { Server } from "../../postgres.ts"
-import { type PgConnection, withConnection } from "../peers.ts"
-import { freshDatabase } from "./backlog.ts"
-import type { JobSystem } from "./JobSystem.ts"
+import type { Server } from "../../../postgres.ts"
+import { type PgConnection, withConnection } from "../../peers.ts"
+import { openDatabase } from "../places/Postgres.ts"
+import type { Shape } from "./Shape.ts"
+import { databaseOf } from "./system.ts"
 
 interface Job {
   readonly job_id: string
@@ -232,16 +233,19 @@ const concurrent: Check = async (connection, url, fact) => {
 
 const checks: Readonly<Record<string, Check>> = { claims, fence, liveness, outcomes, sharedOrd, plans, concurrent }
 
-/** Runs every check on fresh databases of the room's shape; answers the facts, rejects at the first that does not hold. */
-export const verify = async (server: Server, system: JobSystem): Promise<ReadonlyArray<string>> => {
+/** Runs every check on fresh databases of the shape; answers the facts, rejects at the first that does not hold. */
+export const verify = async (server: Server, shape: Shape): Promise<ReadonlyArray<string>> => {
   const facts: Array<string> = []
   for (const [name, check] of Object.entries(checks)) {
-    const url = await freshDatabase(server, system)
-    await withConnection(url, (connection) =>
-      check(connection, url, (holds, what) => {
+    const place = await openDatabase(server, databaseOf(shape))
+    try {
+      await check(place.connection, place.url, (holds, what) => {
         if (!holds) throw new Error(`${name}: it does not hold that ${what}`)
         facts.push(what)
-      }))
+      })
+    } finally {
+      await place.close()
+    }
   }
   return facts
 }

@@ -5,6 +5,7 @@
  * rows and a plan that no statistics can change.
  */
 import { readFileSync } from "node:fs"
+import type { Payload } from "../../JobSystem.ts"
 import { column, OID, type Row, type Shape } from "../Shape.ts"
 
 const sql = (file: string) => readFileSync(new URL(`../sql/${file}`, import.meta.url), "utf8")
@@ -82,7 +83,7 @@ const room = (name: string, about: string, finishing: Shape["finish"], hint: boo
       })
     }
     : {}),
-  payload: (row) => (row["args"] as { readonly n: number }).n
+  payload: (row) => row["args"] as Payload
 })
 
 const winner = room(

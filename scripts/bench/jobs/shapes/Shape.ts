@@ -48,8 +48,8 @@ export interface Shape {
     | undefined
   /** The cursor after a claim; absent: every claim scans from the start. */
   readonly cursor?: ((last: Row) => Cursor) | undefined
-  /** The number in the payload of a claimed row. */
-  readonly payload: (row: Row) => number
+  /** The payload of a claimed row. */
+  readonly payload: (row: Row) => Payload
   /** Claiming fibers. Defaults to 1. */
   readonly claimers?: number | undefined
   /** Completing fibers. Defaults to 1. */

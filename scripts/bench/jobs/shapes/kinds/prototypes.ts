@@ -3,6 +3,7 @@
  *
  * `hot` claims by an update that touches no index; `hist` keeps ended jobs. Neither has a fence, retries, keys or queues by name.
  */
+import type { Payload } from "../../JobSystem.ts"
 import { column, OID, type Row, type Shape } from "../Shape.ts"
 
 const tables = (fillfactor: number, predicate: string) => `
@@ -34,7 +35,7 @@ const prototype = (name: string, about: string, schema: string, finish: string):
   }),
   claim: (worker, _cursor, limit) => ({ text: claim, values: [limit, worker] }),
   finish: (_worker, rows) => ({ text: finish, values: [ids(rows)] }),
-  payload: (row) => (row["payload"] as { readonly n: number }).n,
+  payload: (row) => row["payload"] as Payload,
   completers: 2
 })
 

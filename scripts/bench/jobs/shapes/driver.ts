@@ -11,10 +11,10 @@ import * as Fiber from "effect/Fiber"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
-import type { Driver } from "../JobSystem.ts"
-import { monotonic } from "../monotonic.ts"
+import type { Driver, Payload } from "../JobSystem.ts"
+import { monotonic } from "../measure/monotonic.ts"
+import { shapeNamed } from "./all.ts"
 import { fromStart, type Row, type Shape, type Statement } from "./Shape.ts"
-import { shapeNamed } from "./shapes.ts"
 
 const handlers = 50
 const takeAtMost = 32
@@ -30,7 +30,7 @@ class Timings {
 }
 
 const program = Effect.fnUntraced(
-  function*(shape: Shape, worker: number, onJob: (n: number) => void, timings: Timings) {
+  function*(shape: Shape, worker: number, onJob: (job: Payload) => void, timings: Timings) {
     const sql = yield* PgClient.PgClient
     const batch = shape.batch ?? 1000
     const claimed = yield* Queue.bounded<Row>(batch)
@@ -114,19 +114,21 @@ export const open = async (name: string, url: string): Promise<Driver> => {
   const sql = await runtime.runPromise(PgClient.PgClient)
   await runtime.runPromise(Effect.all(Array.from({ length: 4 }, () => sql`select pg_sleep(0.01)`), { concurrency: 4 }))
   let running: Fiber.Fiber<unknown, unknown> | undefined
+  const insert = (jobs: ReadonlyArray<Payload>) =>
+    Effect.suspend(() => {
+      const statement = shape.enqueue(jobs)
+      return sql.unsafe(statement.text, statement.values)
+    })
   return {
+    add: (job) => runtime.runPromise(insert([job])),
     bulk: async (jobs) => {
       const size = 1000
-      const insert = Effect.forEach(
+      const inserts = Effect.forEach(
         Array.from({ length: Math.ceil(jobs.length / size) }, (_, index) => index * size),
-        (from) =>
-          Effect.suspend(() => {
-            const statement = shape.enqueue(jobs.slice(from, from + size))
-            return sql.unsafe(statement.text, statement.values)
-          }),
+        (from) => insert(jobs.slice(from, from + size)),
         { concurrency: 2, discard: true }
       )
-      await runtime.runPromise(insert)
+      await runtime.runPromise(inserts)
     },
     work: async (onJob) => {
       const register = shape.register

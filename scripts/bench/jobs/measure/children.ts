@@ -1,0 +1,45 @@
+/** Child processes of one measurement on one fresh place: all of them are gone, and the place is, when it ends. */
+import type { Server } from "../../../postgres.ts"
+import type { JobSystem } from "../JobSystem.ts"
+import type { Place } from "../places/Place.ts"
+import { startWorker, type Worker } from "../process.ts"
+
+/** What a measurement works with. */
+export interface Bench {
+  readonly place: Place
+  /** Starts a child process with the system's driver. */
+  readonly start: () => Promise<Worker>
+  /** Ends one before the measurement does. */
+  readonly end: (worker: Worker) => Promise<void>
+}
+
+/** Lends a fresh place and children. */
+export const withBench = async <A>(
+  server: Server,
+  system: JobSystem,
+  use: (bench: Bench) => Promise<A>,
+  label?: string
+): Promise<A> => {
+  const place = await system.place(server, label)
+  const workers = new Set<Worker>()
+  try {
+    return await use({
+      place,
+      start: async () => {
+        const worker = await startWorker(system.driver, place.url)
+        workers.add(worker)
+        return worker
+      },
+      end: async (worker) => {
+        workers.delete(worker)
+        await worker.close()
+      }
+    })
+  } finally {
+    await Promise.all(Array.from(workers, (worker) => worker.close()))
+    await place.close()
+  }
+}
+
+/** Waits. */
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

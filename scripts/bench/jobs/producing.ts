@@ -1,0 +1,102 @@
+/** What a producer does with a driver while it is measured: bulk, one after another, many callers at once, at a set pace. */
+import { type Driver, payload, payloads } from "./JobSystem.ts"
+import { monotonic } from "./measure/monotonic.ts"
+
+/** Jobs that were added, in how long, with how much CPU of this process. */
+export interface Added {
+  readonly jobs: number
+  readonly ms: number
+  readonly cpuSeconds: number
+}
+
+const timed = async (jobs: () => Promise<number>): Promise<Added> => {
+  const cpu = process.cpuUsage()
+  const start = monotonic()
+  const count = await jobs()
+  const ms = monotonic() - start
+  const used = process.cpuUsage(cpu)
+  return { jobs: count, ms, cpuSeconds: (used.user + used.system) / 1e6 }
+}
+
+const plus = (a: Added, b: Added): Added => ({
+  jobs: a.jobs + b.jobs,
+  ms: a.ms + b.ms,
+  cpuSeconds: a.cpuSeconds + b.cpuSeconds
+})
+
+/** Payloads 0 to `jobs` in bulk; the first `warm` are not in the figures. At most 100,000 at a time are in memory. */
+export const bulk = async (driver: Driver, jobs: number, warm: number, size: number): Promise<Added> => {
+  await driver.bulk(payloads(0, warm, size))
+  let sum: Added = { jobs: 0, ms: 0, cpuSeconds: 0 }
+  for (let from = warm; from < jobs; from += 100_000) {
+    const batch = payloads(from, Math.min(jobs, from + 100_000), size)
+    sum = plus(
+      sum,
+      await timed(async () => {
+        await driver.bulk(batch)
+        return batch.length
+      })
+    )
+  }
+  return sum
+}
+
+/** Bulk inserts with and without unique keys in turns of 5,000, so that both meet the same machine. */
+export const unique = async (
+  driver: Driver,
+  jobs: number
+): Promise<{ readonly plain: Added; readonly unique: Added }> => {
+  const keyed = driver.unique
+  if (keyed === undefined) throw new Error("the driver has no unique keys")
+  const turn = 5000
+  const sum = { plain: { jobs: 0, ms: 0, cpuSeconds: 0 }, unique: { jobs: 0, ms: 0, cpuSeconds: 0 } }
+  for (let from = 0; from < jobs; from += turn) {
+    for (const kind of from % (2 * turn) === 0 ? ["plain", "unique"] as const : ["unique", "plain"] as const) {
+      const batch = payloads(from, from + turn)
+      const added = await timed(async () => {
+        await (kind === "plain" ? driver.bulk(batch) : keyed(batch))
+        return batch.length
+      })
+      // the first turns warm both ways up
+      if (from < 2 * turn) continue
+      sum[kind] = plus(sum[kind], added)
+    }
+  }
+  return sum
+}
+
+/** So many callers for so long, each awaiting the commit of one job before it adds the next. */
+export const call = async (driver: Driver, callers: number, warmMs: number, ms: number): Promise<Added> => {
+  let n = 0
+  const round = (until: number) =>
+    timed(async () => {
+      const before = n
+      const caller = async () => {
+        while (monotonic() < until) await driver.add(payload(n++, 0))
+      }
+      await Promise.all(Array.from({ length: callers }, caller))
+      return n - before
+    })
+  await round(monotonic() + warmMs)
+  return round(monotonic() + ms)
+}
+
+/**
+ * Open loop: one job at each of its instants whatever became of those before, at most 5,000 without an answer. A payload
+ * carries the instant of its call.
+ */
+export const pace = async (driver: Driver, rate: number, jobs: number): Promise<void> => {
+  const start = monotonic()
+  let waiting = 0
+  let broken: unknown
+  for (let n = 0; n < jobs;) {
+    const due = Math.min(jobs, 1 + Math.floor((monotonic() - start) / 1000 * rate))
+    while (n < due && waiting < 5000) {
+      waiting++
+      driver.add(payload(n++, monotonic())).then(() => waiting--, (error: unknown) => broken ??= error)
+    }
+    if (broken !== undefined) throw broken
+    const next = start + n / rate * 1000 - monotonic()
+    await new Promise((resolve) => setTimeout(resolve, Math.max(1, next)))
+  }
+}
