@@ -3,15 +3,11 @@
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { RunLog } from "ostinato/core/RunLog"
 import type { TaskRun } from "ostinato/core/TaskRun"
-import * as Service from "ostinato/service/Service"
-import { ServiceConfig } from "ostinato/service/ServiceConfig"
-import * as Insights from "../../apps/insights/Insights.ts"
-import { InsightsConfig } from "../../apps/insights/InsightsConfig.ts"
+import * as Application from "../Application.ts"
 
 /** The log has no such run. */
 export class RunUnknown extends Schema.TaggedError<RunUnknown>()("RunUnknown", { run: Schema.String }) {
@@ -36,12 +32,7 @@ interface Wish {
 
 /** Asks, and prints who is the one that cancelled the run: whoever asked first. */
 export const cancelRun = Effect.fn("cli.runs.cancel")(function*(wish: Wish) {
-  const { directory, interval: timetable } = yield* ServiceConfig
-  const app = yield* Insights.make({ ...yield* InsightsConfig, directory, timetable })
-  return yield* Effect.scoped(Effect.flatMap(
-    Layer.build(Service.layerApp(app, { join: true })),
-    (context) => Effect.provideContext(ask(wish), context)
-  ))
+  return yield* Application.on(yield* Application.load, ask(wish))
 })
 
 /** Asks on a log that is there. */

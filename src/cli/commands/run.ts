@@ -4,7 +4,6 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { hostname } from "node:os"
@@ -13,10 +12,7 @@ import { RunLog } from "ostinato/core/RunLog"
 import * as TaskError from "ostinato/core/TaskError"
 import { TaskRun } from "ostinato/core/TaskRun"
 import type { NamedTask } from "ostinato/service/AppModule"
-import * as Service from "ostinato/service/Service"
-import { ServiceConfig } from "ostinato/service/ServiceConfig"
-import * as Insights from "../../apps/insights/Insights.ts"
-import { InsightsConfig } from "../../apps/insights/InsightsConfig.ts"
+import * as Application from "../Application.ts"
 import { UsageError } from "../UsageError.ts"
 
 /** The run came to its end, and the task had failed. */
@@ -36,8 +32,7 @@ export const run = Effect.fn("cli.run")(function*(options: {
   readonly input: Option.Option<string>
   readonly json: boolean
 }) {
-  const { directory, interval: timetable } = yield* ServiceConfig
-  const app = yield* Insights.make({ ...yield* InsightsConfig, directory, timetable })
+  const app = yield* Application.load
   const task = app.tasks.find((task) => task.name === options.task)
   if (task === undefined) {
     return yield* new UsageError({
@@ -45,10 +40,9 @@ export const run = Effect.fn("cli.run")(function*(options: {
     })
   }
   const input = Option.isNone(options.input) ? undefined : yield* readInput(options.input.value)
-  return yield* Effect.scoped(Effect.flatMap(
-    Layer.build(Service.layerApp(app, { join: true })),
-    (context) => Effect.provideContext(once(task, { input, json: options.json }), context)
-  )).pipe(Effect.onInterrupt(() => Console.error(`ostinato: ${options.task} was interrupted before its end`)))
+  return yield* Application.on(app, once(task, { input, json: options.json })).pipe(
+    Effect.onInterrupt(() => Console.error(`ostinato: ${options.task} was interrupted before its end`))
+  )
 })
 
 /**

@@ -7,17 +7,14 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import { uptime } from "node:process"
 import * as Service from "ostinato/service/Service"
-import { ServiceConfig } from "ostinato/service/ServiceConfig"
 import { Database } from "ostinato/store/Database"
-import * as Insights from "../../apps/insights/Insights.ts"
-import { InsightsConfig } from "../../apps/insights/InsightsConfig.ts"
+import * as Application from "../Application.ts"
 import * as Signals from "../Signals.ts"
 
 /** Runs until it is interrupted, or until an embedded server is lost. */
 export const serve = Effect.gen(function*() {
   yield* Signals.stopIsSuccess
-  const { directory, interval: timetable } = yield* ServiceConfig
-  const app = yield* Insights.make({ ...yield* InsightsConfig, directory, timetable })
+  const app = yield* Application.load
   const ready = Effect.gen(function*() {
     const database = yield* Database
     const server = yield* HttpServer.HttpServer

@@ -73,7 +73,7 @@ layer(InsightsRunning.layer, { excludeTestServices: true })("SyncInsights", (it)
         assert.deepStrictEqual(first.staged, [])
       }))
 
-    it.effect("S0.50 that asks for what has changed takes the day's gauges of the rest without reading it again", () =>
+    it.effect("that asks for what has changed takes the day's gauges of the rest without reading it again", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         const root = yield* clones(["still", "moving"])
