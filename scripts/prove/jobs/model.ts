@@ -4,9 +4,6 @@ import * as Schema from "effect/Schema"
 /** The queue of all jobs. */
 export const queue = "squall"
 
-/** The table that transactional jobs write into. Its rows are not unique: an effect that came twice is there twice. */
-export const effects = "prove.effect"
-
 /**
  * What a job does.
  *
