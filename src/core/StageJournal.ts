@@ -45,16 +45,23 @@ export class StageJournal extends Context.Reference<Journal | null>("ostinato/co
 }) {}
 
 /**
+ * Keeps what stages gave as checkpoints of a store.
+ *
+ * @category constructors
+ */
+export const make = (store: CheckpointStore["Service"]): Journal => ({
+  recall: (stage) => store.load(keyOf(stage)),
+  record: (stage, output) => store.save(keyOf(stage), output)
+})
+
+/**
  * Keeps what stages gave as checkpoints.
  *
  * @category layers
  */
 export const layer: Layer.Layer<never, never, CheckpointStore> = Layer.effect(
   StageJournal,
-  Effect.map(CheckpointStore, (store): Journal => ({
-    recall: (stage) => store.load(keyOf(stage)),
-    record: (stage, output) => store.save(keyOf(stage), output)
-  }))
+  Effect.map(CheckpointStore, make)
 )
 
 const keyOf = ({ path, runId }: StageKey) => `run/${runId}/${path}`

@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import type { Attempt } from "./Attempt.ts"
 import * as CapturedContext from "./CapturedContext.ts"
 import { attempted } from "./internal/attempt.ts"
+import { made } from "./internal/handles.ts"
 import { logged } from "./internal/journal.ts"
 import { PayloadInvalid, type TaskTimeout } from "./TaskError.ts"
 import { NextRunId } from "./TaskRun.ts"
@@ -271,9 +272,12 @@ const withContext = <P extends Storable, S extends Storable, E extends Storable,
 ): Effect.Effect<Handle<P, S, E>, never, Exclude<R, Scope.Scope | Attempt>> =>
   Effect.map(
     CapturedContext.make<Exclude<R, Scope.Scope | Attempt>>(),
-    (captured): Handle<P, S, E> => (payload) =>
+    (captured): Handle<P, S, E> => {
       // the loggers of the handler's Layer take the place of those of the run; and what is left of R is exactly the
       // attempt's own Scope and Attempt, which types cannot say
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
-      Effect.provideContext(logged(Effect.suspend(() => handle(payload))), captured) as ReturnType<Handle<P, S, E>>
+      const bound: Handle<P, S, E> = (payload) =>
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
+        Effect.provideContext(logged(Effect.suspend(() => handle(payload))), captured) as ReturnType<Handle<P, S, E>>
+      return made(bound, captured, handle)
+    }
   )

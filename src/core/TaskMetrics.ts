@@ -21,6 +21,22 @@ const runSeconds = Metric.histogram("ostinato_task_run_seconds", {
 })
 
 /**
+ * The two histograms of runs with these labels.
+ *
+ * @category metrics
+ */
+export const series = (labels: {
+  readonly task: string
+  readonly executor: string
+  readonly outcome: string
+  /** Of jobs. */
+  readonly queue?: string
+}): { readonly queueTime: Metric.Metric<number, unknown>; readonly runTime: Metric.Metric<number, unknown> } => ({
+  queueTime: Metric.withAttributes(queueSeconds, labels),
+  runTime: Metric.withAttributes(runSeconds, labels)
+})
+
+/**
  * Records one ended run.
  *
  * @category metrics
@@ -32,9 +48,9 @@ export const record = (run: {
   readonly queueTime: Duration.Duration
   readonly runTime: Duration.Duration
 }): Effect.Effect<void> => {
-  const labels = { task: run.task, executor: run.executor, outcome: run.outcome }
+  const { queueTime, runTime } = series({ task: run.task, executor: run.executor, outcome: run.outcome })
   return Effect.andThen(
-    Metric.update(Metric.withAttributes(queueSeconds, labels), Duration.toSeconds(run.queueTime)),
-    Metric.update(Metric.withAttributes(runSeconds, labels), Duration.toSeconds(run.runTime))
+    Metric.update(queueTime, Duration.toSeconds(run.queueTime)),
+    Metric.update(runTime, Duration.toSeconds(run.runTime))
   )
 }

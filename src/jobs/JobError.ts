@@ -96,6 +96,21 @@ export class QueueNotServed extends Schema.TaggedError<QueueNotServed>()("QueueN
 }
 
 /**
+ * A job did not complete before its deadline. It is not attempted any more.
+ *
+ * @category errors
+ */
+export class DeadlinePassed extends Schema.TaggedError<DeadlinePassed>()("DeadlinePassed", {
+  id: JobId,
+  /** Milliseconds since 1970 by the clock of the store. */
+  deadline: Schema.Finite
+}) {
+  override get message() {
+    return `job ${this.id} did not complete before its deadline: give it more time, or its queue more workers`
+  }
+}
+
+/**
  * There is no job with this id, or no longer.
  *
  * @category errors

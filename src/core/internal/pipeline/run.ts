@@ -40,7 +40,7 @@ export const run = ({ concurrency, mode, pipeline, stages }: Runnable, payload: 
     const told = (exit: Exit.Exit<void, unknown>) =>
       Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
         const records = Records.make(places, path, { beganAt, now })
-        records.forEach(journal.stage)
+        for (const record of records) journal.stage(record)
         return Records.summary(pipeline, records, Exit.isSuccess(exit) ? "completed" : "stopped")
       })
 

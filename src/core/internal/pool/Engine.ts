@@ -16,11 +16,11 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import { TaskInterrupted, TaskTimeout } from "../../TaskError.ts"
+import { Watch } from "../../Watch.ts"
 import { Lane, Line } from "./Line.ts"
 import { isRecorded, prepare } from "./prepare.ts"
 import type { Report } from "./report.ts"
 import type { Submission } from "./Submission.ts"
-import { Watch } from "./Watch.ts"
 
 /** Work started in one go, and the time that it may take before others get their turn. */
 const batch = { starts: 1024, millis: 5 }

@@ -1,11 +1,16 @@
 /**
- * One timer for all limits of a pool: it sleeps until the first of them and then looks. A limit that is met costs
- * nothing, and where all limits are alike the timer is set once.
+ * One timer for all limits of many pieces of work: it sleeps until the first of them and then looks. A limit that is met
+ * costs nothing, and where all limits are alike the timer is set once.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 
+/**
+ * The timer. Times are milliseconds of a clock of the caller's.
+ *
+ * @category models
+ */
 export class Watch {
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   private readonly now: () => number

@@ -1,0 +1,110 @@
+/**
+ * Calls of many, sent together: each caller waits for its own answer, in the order of the calls.
+ *
+ * At most two statements are on their way, each with at most 1,000 rows; what is called meanwhile leaves with the next. A
+ * statement that fails for a reason that one of its callers may have given is sent again for each of them alone, so nobody
+ * fails for another. A caller that was interrupted before its jobs left takes them back.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { Supervisor } from "../../../core/Supervisor.ts"
+
+export const rowsAtMost = 1000
+const inFlight = 2
+
+export interface EnqueueLane<Row, Answer, E> {
+  /** At most `rowsAtMost` rows. */
+  readonly submit: (rows: ReadonlyArray<Row>) => Effect.Effect<ReadonlyArray<Answer>, E>
+}
+
+export interface LaneOptions<Row, Answer, E> {
+  readonly name: string
+  readonly supervisor: typeof Supervisor.Service
+  /** The rows of so many calls. Answers undefined where each is to be sent alone. */
+  readonly send: (
+    rows: ReadonlyArray<Row>,
+    calls: number
+  ) => Effect.Effect<Result.Result<ReadonlyArray<Answer>, E> | undefined>
+  readonly alone: (rows: ReadonlyArray<Row>) => Effect.Effect<ReadonlyArray<Answer>, E>
+  /** For those who wait when the lane ends. */
+  readonly closed: E
+}
+
+export const make: <Row, Answer, E>(
+  options: LaneOptions<Row, Answer, E>
+) => Effect.Effect<EnqueueLane<Row, Answer, E>, never, Scope.Scope> = Effect.fnUntraced(
+  function*<Row, Answer, E>({ alone, closed, name, send, supervisor }: LaneOptions<Row, Answer, E>) {
+    const waiting = new Set<Call<Row, Answer, E>>()
+    const gathered = yield* Latch.make()
+    let isOpen = true
+
+    const take = () => {
+      const calls: Array<Call<Row, Answer, E>> = []
+      let rows = 0
+      for (const call of waiting) {
+        if (calls.length > 0 && rows + call.rows.length > rowsAtMost) break
+        rows += call.rows.length
+        calls.push(call)
+        waiting.delete(call)
+      }
+      if (waiting.size === 0) gathered.closeUnsafe()
+      return calls
+    }
+    const sendNext = Effect.gen(function*() {
+      const calls = take()
+      if (calls.length === 0) return
+      yield* send(calls.flatMap((call) => call.rows), calls.length).pipe(
+        Effect.map((result) => {
+          let from = 0
+          for (const { answer, rows } of calls) {
+            const to = from + rows.length
+            Deferred.doneUnsafe(
+              answer,
+              result === undefined
+                ? Effect.succeed(undefined)
+                : result._tag === "Failure"
+                ? Effect.fail(result.failure)
+                : Effect.succeed(result.success.slice(from, to))
+            )
+            from = to
+          }
+        }),
+        Effect.onError(() =>
+          Effect.sync(() => calls.forEach(({ answer }) => Deferred.doneUnsafe(answer, Effect.fail(closed))))
+        )
+      )
+    })
+    // whoever calls in the same moment comes along
+    const loop = gathered.await.pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(sendNext), Effect.forever)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        isOpen = false
+        waiting.forEach(({ answer }) => Deferred.doneUnsafe(answer, Effect.fail(closed)))
+      })
+    )
+    for (let number = 1; number <= inFlight; number++) yield* supervisor.start(`${name} ${number}`, loop)
+
+    return {
+      submit: (rows) =>
+        Effect.suspend(() => {
+          if (!isOpen) return Effect.fail(closed)
+          const call: Call<Row, Answer, E> = { rows, answer: Deferred.makeUnsafe() }
+          waiting.add(call)
+          gathered.openUnsafe()
+          return Deferred.await(call.answer).pipe(
+            Effect.onInterrupt(() => Effect.sync(() => waiting.delete(call))),
+            Effect.flatMap((answer) => answer === undefined ? alone(rows) : Effect.succeed(answer))
+          )
+        })
+    } satisfies EnqueueLane<Row, Answer, E>
+  }
+)
+
+interface Call<Row, Answer, E> {
+  readonly rows: ReadonlyArray<Row>
+  /** Undefined: to be sent alone. */
+  readonly answer: Deferred.Deferred<ReadonlyArray<Answer> | undefined, E>
+}

@@ -1,0 +1,123 @@
+/**
+ * Cancels, other due times and retries: what operators ask of jobs, in the transaction around it where one is open.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as StoredText from "../../../store/StoredText.ts"
+import { JobId } from "../../Job.ts"
+import type { Steering } from "../../JobStore.ts"
+import * as channels from "./channels.ts"
+import * as columns from "./columns.ts"
+import { joining, outside, type StoreContext } from "./StoreContext.ts"
+import type { Wakes } from "./wakes.ts"
+
+type Fate = "cancelled" | "requested" | "already" | "ended" | "unknown"
+
+// what moved between the tables while it was looked for is there at the next look
+const looks = 5
+
+export const make = (
+  ctx: StoreContext,
+  wakes: Wakes
+): Pick<Steering, "cancel" | "reschedule" | "retry"> => {
+  const { house, notifier, s, user } = ctx
+  /** Permits go on: after the commit, where a transaction is open. */
+  const release = (isOpen: boolean, ids: ReadonlyArray<JobId>) =>
+    !isOpen || ids.length === 0 ? Effect.void : user.afterCommit(
+      outside(
+        "release",
+        house.unsafe<{ woken: ReadonlyArray<number> }>(`select ${s}.release($1) as woken`, [
+          columns.int8(ids.map(BigInt))
+        ])
+      ).pipe(Effect.flatMap(([row]) => wakes.woken(row?.woken ?? null)), Effect.ignore)
+    )
+
+  const cancel: Steering["cancel"] = (ids, by) =>
+    joining(ctx, "cancel", (sql, isOpen) =>
+      Effect.gen(function*() {
+        const fates = new Map<JobId, Fate>()
+        const reason = JSON.stringify(StoredText.json({ actor: by.actor, reason: by.reason }))
+        const cause = JSON.stringify({
+          kind: "interruption",
+          tag: "Cancelled",
+          message: StoredText.text(by.reason === null ? "cancelled" : `cancelled: ${by.reason}`),
+          cause: "",
+          cancellation: JSON.parse(reason)
+        })
+        let left = ids.filter(isId)
+        for (const id of ids) if (!isId(id)) fates.set(id, "unknown")
+        for (let look = 1; look <= looks && left.length > 0; look++) {
+          const rows = yield* sql.unsafe<CancelRow>(
+            `select * from ${s}.cancel($1::bigint[], $2::jsonb, $3::jsonb, $4)`,
+            [
+              columns.int8(left.map(BigInt)),
+              reason,
+              cause,
+              !isOpen
+            ]
+          ).unprepared
+          left = []
+          for (const { job_id, result, woken, worker_id } of rows) {
+            if (job_id === null || result === null) {
+              yield* wakes.woken(woken)
+              continue
+            }
+            const id = JobId.make(String(job_id))
+            if (result === "missed") left.push(id)
+            else fates.set(id, result)
+            if (result === "requested" && worker_id !== null) yield* notifier.notify(channels.mail(worker_id))
+          }
+        }
+        for (const id of left) fates.set(id, "ended")
+        yield* release(isOpen, Array.from(fates).flatMap(([id, fate]) => fate === "cancelled" ? [id] : []))
+        yield* wakes.changed
+        return fates
+      }))
+
+  const reschedule: Steering["reschedule"] = (ids, to) =>
+    joining(ctx, "reschedule", (sql, isOpen) =>
+      Effect.gen(function*() {
+        const [row] = yield* sql.unsafe<{ taken: ReadonlyArray<bigint>; woken: ReadonlyArray<number>; due_ms: bigint }>(
+          `select *, ceil(extract(epoch from coalesce($2::timestamptz, now() + $3::bigint * interval '1 millisecond') - now())
+             * 1000)::bigint as due_ms from ${s}.reschedule($1::bigint[], $2::timestamptz, $3::bigint, $4::boolean)`,
+          [
+            columns.int8(ids.filter(isId).map(BigInt)),
+            "runAt" in to ? DateTime.toDateUtc(to.runAt) : null,
+            "delayMs" in to ? BigInt(Math.ceil(to.delayMs)) : null,
+            !isOpen
+          ]
+        ).unprepared
+        if (row === undefined) return new Set()
+        const taken = row.taken.map((id) => JobId.make(String(id)))
+        yield* release(isOpen, taken)
+        yield* wakes.woken(row.woken)
+        yield* wakes.due(Math.max(0, Number(row.due_ms)))
+        yield* wakes.changed
+        return new Set(taken)
+      }))
+
+  const retry: Steering["retry"] = (ids) =>
+    joining(ctx, "retry", (sql) =>
+      Effect.gen(function*() {
+        const [row] = yield* sql.unsafe<{ taken: ReadonlyArray<bigint> }>(
+          `select ${s}.retry_now($1::bigint[]) as taken`,
+          [
+            columns.int8(ids.filter(isId).map(BigInt))
+          ]
+        ).unprepared
+        yield* wakes.due(0)
+        yield* wakes.changed
+        return new Set((row?.taken ?? []).map((id) => JobId.make(String(id))))
+      }))
+  return { cancel, reschedule, retry }
+}
+
+interface CancelRow {
+  readonly job_id: bigint | null
+  readonly result: Fate | "missed" | null
+  readonly worker_id: number | null
+  readonly woken: ReadonlyArray<number>
+}
+
+/** Whether it fits into 63 bits: nothing else is the id of a job. */
+const isId = (id: JobId) => BigInt(id) < 1n << 63n

@@ -1,0 +1,193 @@
+/**
+ * Jobs into the database: in the caller's transaction where one is open, and else together with those of others who call at
+ * the same moment. None or all of a call are there.
+ */
+import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { SqlError } from "effect/sql/SqlError"
+import * as SqlFault from "../../../store/SqlFault.ts"
+import * as Tx from "../../../store/Tx.ts"
+import { JobId } from "../../Job.ts"
+import { EnqueueUnknown, JobStoreUnavailable } from "../../JobError.ts"
+import type { Enqueued, NewJob, Producing } from "../../JobStore.ts"
+import * as columns from "./columns.ts"
+import * as EnqueueLane from "./EnqueueLane.ts"
+import * as rows from "./rows.ts"
+import { inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
+import type { Wakes } from "./wakes.ts"
+
+type Failure = JobStoreUnavailable | EnqueueUnknown
+
+/** A wait for a lock in a statement with the jobs of several callers; a single caller waits as its connection does. */
+const sharedWaitMs = 100
+
+export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes) {
+  const { hints, house, names, s, user } = ctx
+  const limits = new Map<string, number>()
+
+  const plainText = `select * from ${s}.enqueue($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+  const anyText =
+    `select * from ${s}.enqueue_any($1::int[], $2::int[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
+    $7::bigint[], $8::timestamptz[], $9::text[], $10::real[], $11::bigint[], $12::bytea[], $13::bigint[],
+    $14::text[]::"char"[], $15::text[]::"char"[], $16::int[], $17::text[], $18::boolean[], $19::boolean[],
+    $20::boolean[], $21::jsonb, $22::int)`
+  const insert = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) => {
+    const plain = rows.plain(names, all)
+    return all.every(({ job }) => rows.isPlain(job))
+      ? sql.unsafe<Answer>(plainText, plain)
+      : sql.unsafe<Answer>(anyText, [...plain, ...rows.further(all, limits, waitMs)])
+  }
+
+  const afterwards = (all: ReadonlyArray<rows.Row>, answer: Answer) =>
+    Effect.gen(function*() {
+      const queues = new Map<string, number>()
+      for (const { job } of all) {
+        if (job.delayMs > 0 || job.runAt !== null || job.after.length > 0) continue
+        queues.set(job.queue, Math.min(job.priority, queues.get(job.queue) ?? job.priority))
+      }
+      for (const [queue, priority] of queues) hints.before(names.ids(queue, "")[0], priority)
+      yield* wakes.queues(queues.keys())
+      if (answer.due_ms !== null) yield* wakes.due(Number(answer.due_ms))
+      if (answer.parked !== null && answer.parked.length > 0) {
+        yield* user.afterCommit(admit(answer.parked, answer.parked_keys ?? []))
+      }
+      const olds = all.flatMap(({ job }) =>
+        job.after.flatMap(({ parent }) => typeof parent === "string" ? [parent] : [])
+      )
+      if (olds.length > 0) yield* user.afterCommit(settle(olds))
+    })
+  // the sweep does both where they fail
+  const admit = (ids: ReadonlyArray<number>, keys: ReadonlyArray<string>) =>
+    outside(
+      "admit",
+      house.unsafe<{ woken: ReadonlyArray<number> }>(`select ${s}.admit_all($1, $2) as woken`, [
+        columns.int4(ids),
+        columns.text(keys)
+      ])
+    ).pipe(Effect.flatMap(([row]) => wakes.woken(row?.woken ?? null)), Effect.ignore)
+  const settle = (ids: ReadonlyArray<JobId>) =>
+    outside(
+      "settle",
+      house.unsafe<{ due: boolean }>(`select ${s}.settle($1) as due`, [columns.int8(ids.map(BigInt))])
+    ).pipe(Effect.flatMap(([row]) => row?.due === true ? wakes.woken([0]) : Effect.void), Effect.ignore)
+
+  const run = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) =>
+    Effect.flatMap(insert(sql, all, waitMs), ([answer]) =>
+      answer === undefined || answer.ids === null
+        ? Effect.succeed<ReadonlyArray<Enqueued>>([])
+        : Effect.as(
+          afterwards(all, answer),
+          answer.ids.map((id, place): Enqueued => ({
+            id: JobId.make(String(id)),
+            duplicate: answer.duplicates?.[place] ?? false
+          }))
+        ))
+  const alone = (all: ReadonlyArray<rows.Row>) =>
+    Effect.mapError(Tx.outside(run(user, all, null)), outcome).pipe(Effect.withTracerEnabled(false))
+
+  const lane = (name: string, waitMs: number | null) =>
+    EnqueueLane.make<rows.Row, Enqueued, Failure>({
+      name,
+      supervisor: ctx.supervisor,
+      send: (all, calls) =>
+        Tx.outside(run(user, all, calls > 1 ? waitMs : null)).pipe(
+          Effect.map((answer) => Result.succeed(answer)),
+          Effect.catch((error) =>
+            calls > 1 && isOfOne(error) ? Effect.succeed(undefined) : Effect.succeed(Result.fail(outcome(error)))
+          ),
+          Effect.withTracerEnabled(false)
+        ),
+      alone,
+      closed: new JobStoreUnavailable({ operation: "enqueue", detail: "the store was closed" })
+    })
+  const plainLane = yield* lane("jobs enqueue", null)
+  const keyedLane = yield* lane("jobs enqueue unique", sharedWaitMs)
+
+  const know = Effect.fnUntraced(function*(jobs: ReadonlyArray<NewJob>) {
+    yield* names.know(jobs)
+    const wanted = new Set(jobs.flatMap(({ limit }) => limit === null || limits.has(limit.name) ? [] : [limit.name]))
+    if (wanted.size === 0) return
+    const found = yield* Tx.outside(
+      house.unsafe<{ id: number; name: string }>(`select id, name from ${s}.limits where name = any($1)`, [
+        columns.text(Array.from(wanted))
+      ])
+    )
+    for (const { id, name } of found) limits.set(name, id)
+  })
+
+  const enqueue: Producing["enqueue"] = (jobs) =>
+    Effect.gen(function*() {
+      if (jobs.length === 0) return []
+      const all = yield* Effect.fromResult(rows.make(jobs))
+      yield* Effect.mapError(know(jobs), (error) => unavailable("enqueue", error)).pipe(
+        Effect.withTracerEnabled(false)
+      )
+      const missing = jobs.find(({ limit }) => limit !== null && !limits.has(limit.name))
+      if (missing !== undefined) {
+        return yield* new JobStoreUnavailable({
+          operation: "enqueue",
+          detail: `there is no limit ${missing.limit?.name}: set it first (limits.set)`
+        })
+      }
+      const circle = circular(jobs)
+      if (circle !== undefined) return yield* new JobStoreUnavailable({ operation: "enqueue", detail: circle })
+      if (yield* inTransaction(user)) {
+        return yield* Effect.mapError(run(user, all, null), (error) => unavailable("enqueue", error))
+      }
+      if (all.length > EnqueueLane.rowsAtMost || jobs.some(({ after }) => after.length > 0)) return yield* alone(all)
+      return yield* (jobs.every(rows.isPlain) ? plainLane : keyedLane).submit(all)
+    })
+  return { enqueue }
+})
+
+interface Answer {
+  readonly ids: ReadonlyArray<bigint> | null
+  readonly duplicates: ReadonlyArray<boolean> | null
+  readonly parked: ReadonlyArray<number> | null
+  readonly parked_keys: ReadonlyArray<string> | null
+  readonly due_ms: bigint | null
+}
+
+/** What a failed statement means for the jobs in it. */
+const outcome = (error: SqlError): Failure => {
+  const fault = SqlFault.classify(error)
+  const mayBeThere = fault === "connection" && error.reason.operation !== "connect" || shutDown(error)
+  return mayBeThere ? new EnqueueUnknown({ detail: SqlFault.explain(error) }) : unavailable("enqueue", error)
+}
+
+// said to whoever is connected when the server stops, also just after a commit
+const shutDown = (error: SqlError) => {
+  const cause = error.reason.cause
+  return typeof cause === "object" && cause !== null && "code" in cause &&
+    (cause.code === "57P01" || cause.code === "57P02")
+}
+
+/** Whether the jobs of one caller may be the reason, so that those of others succeed without them. */
+const isOfOne = (error: SqlError) => {
+  const fault = SqlFault.classify(error)
+  return fault === "permanent" || fault === "constraint" || fault === "transient"
+}
+
+/** Jobs of one call that wait for one another in a circle would never run; nor would one that waits for what is not there. */
+const circular = (jobs: ReadonlyArray<NewJob>): string | undefined => {
+  const state = new Map<number, "open" | "checked">()
+  const visit = (place: number): string | undefined => {
+    const job = jobs[place]
+    if (job === undefined) return `a job waits for place ${place} of ${jobs.length} in the same call`
+    if (state.get(place) === "checked") return undefined
+    if (state.get(place) === "open") return `the job of task ${job.task} at place ${place} waits for itself`
+    state.set(place, "open")
+    for (const { parent } of job.after) {
+      const found = typeof parent === "number" ? visit(parent) : undefined
+      if (found !== undefined) return found
+    }
+    state.set(place, "checked")
+    return undefined
+  }
+  for (let place = 0; place < jobs.length; place++) {
+    const found = (jobs[place]?.after.length ?? 0) > 0 ? visit(place) : undefined
+    if (found !== undefined) return found
+  }
+  return undefined
+}

@@ -1,0 +1,87 @@
+/**
+ * Who is woken when rows have changed: claimers of a queue, whoever promotes, and whoever watches. At once in this process
+ * and soon on other nodes, after the commit of the transaction around it; a poll finds what a crash in between left.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Stream from "effect/Stream"
+import type { Working } from "../../JobStore.ts"
+import * as channels from "./channels.ts"
+import type { StoreContext } from "./StoreContext.ts"
+
+/** Where notifications arrive, and where they do not (a pooler in between). */
+const changesEvery = "250 millis"
+const poll = { listening: 2000, deaf: 250 }
+
+export interface Wakes {
+  /** Something is available in these queues. */
+  readonly queues: (names: Iterable<string>) => Effect.Effect<void>
+  /** The same by their numbers; 0 means that something is due, or will be. */
+  readonly woken: (ids: ReadonlyArray<number> | null) => Effect.Effect<void>
+  /** Something about jobs has changed, for those who watch. */
+  readonly changed: Effect.Effect<void>
+  /** Something is due in so many milliseconds. */
+  readonly due: (ms: number) => Effect.Effect<void>
+  /** So many milliseconds from now the next job is due, as far as is known; null: none is. */
+  readonly nextDue: (ms: number | null) => Effect.Effect<void>
+}
+
+export const make = Effect.fnUntraced(function*({ hints, names, notifier, supervisor, user }: StoreContext) {
+  // monotonic; when a promoter of this process will look again
+  let looksAt = Number.NEGATIVE_INFINITY
+  const stale = yield* Latch.make()
+  const tell = stale.await.pipe(
+    Effect.andThen(stale.close),
+    Effect.andThen(notifier.notify(channels.changes)),
+    Effect.andThen(Effect.sleep(changesEvery)),
+    Effect.forever
+  )
+  yield* supervisor.start("jobs changes", tell)
+  const changed = user.afterCommit(Effect.sync(() => void stale.openUnsafe()))
+  const queues = (all: Iterable<string>) =>
+    Effect.andThen(
+      Effect.forEach(all, (name) => notifier.notify(channels.queue(name)), { discard: true }),
+      changed
+    )
+  const due = (ms: number) =>
+    Effect.flatMap(monotonic, (now) => {
+      if (now + ms >= looksAt) return Effect.void
+      looksAt = now + ms
+      return notifier.notify(channels.scheduled)
+    })
+  const wakes: Wakes = {
+    queues,
+    changed,
+    due,
+    nextDue: (ms) =>
+      Effect.map(monotonic, (now) => {
+        looksAt = ms === null ? Number.POSITIVE_INFINITY : now + ms
+      }),
+    woken: (ids) =>
+      Effect.suspend(() => {
+        if (ids === null || ids.length === 0) return Effect.void
+        for (const id of ids) hints.reset(id)
+        const known = Effect.orElseSucceed(names.queueNames(ids.filter((id) => id !== 0)), () => [])
+        return Effect.andThen(Effect.flatMap(known, queues), ids.includes(0) ? due(0) : Effect.void)
+      })
+  }
+  return wakes
+})
+
+/** Elements mean: look now. With a slow poll while notifications arrive, and a quick one while they do not. */
+const listen = (notifier: StoreContext["notifier"], channel: string) =>
+  Stream.merge(
+    notifier.listen(channel, { poll: poll.listening }),
+    Stream.filter(
+      Stream.fromEffectRepeat(Effect.delay(notifier.state, poll.deaf)),
+      (state) => state !== "listening"
+    ).pipe(Stream.map(() => undefined))
+  )
+
+export const queueWakes = ({ notifier }: StoreContext): Working["wakes"] => (queue) =>
+  listen(notifier, channels.queue(queue))
+
+export const scheduledWakes = ({ notifier }: StoreContext): Stream.Stream<void> => listen(notifier, channels.scheduled)
+
+const monotonic = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))

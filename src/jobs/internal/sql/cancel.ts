@@ -1,0 +1,55 @@
+/**
+ * cancel: at once where the job does not run, through the mailbox of its worker where it does.
+ *
+ * The row of the hot table is locked before it is decided, so that a claim or a finish of the same moment comes before or
+ * after. What moved between the tables meanwhile answers `missed`: ask again. p_release false leaves permits to the
+ * caller, for a transaction that may stay open.
+ */
+import { byKey } from "./settings.ts"
+
+export const cancel = (s: string): ReadonlyArray<string> => [
+  `create function ${s}.cancel(p_job bigint[], p_reason jsonb, p_cause jsonb, p_release boolean)
+returns table (job_id bigint, result text, worker_id int, woken int[]) language plpgsql ${byKey} as $$
+#variable_conflict use_column
+declare gone bigint[]; awake int[] := '{}';
+begin
+return query
+with b as materialized (
+  select j.id, j.queue_id, j.priority, j.ord from ${s}.job j where j.id = any(p_job)
+), k as materialized (
+  select r.ctid as tid, r.job_id, r.worker_id from b join ${s}.ready r
+    on r.queue_id = b.queue_id and r.priority = b.priority and r.ord = b.ord and r.job_id = b.id
+  order by r.queue_id, r.priority, r.ord, r.job_id for update of r
+), lk as materialized (
+  select l.ctid as tid from ${s}.later l where l.job_id = any(p_job) order by l.job_id for update
+), dl as (delete from ${s}.later l where l.ctid = any(array(select tid from lk)) returning l.job_id, l.epoch, l.attempt, l.lost
+), dr as (
+  delete from ${s}.ready r where r.ctid = any(array(select tid from k where worker_id is null)) and r.worker_id is null
+  returning r.job_id, r.epoch, r.attempt, r.lost
+), g as materialized (select * from dl union all select * from dr
+), m as (
+  insert into ${s}.control(worker_id, job_id, action, reason)
+  select worker_id, job_id, 'x', p_reason from k where worker_id is not null
+  on conflict do nothing returning job_id
+), h as (insert into ${s}.done(job_id, epoch, attempt, lost, outcome) select job_id, epoch, attempt, lost, 'x' from g
+), f as (
+  insert into ${s}.failure(job_id, epoch, attempt, cause) select job_id, epoch, attempt, p_cause from g on conflict do nothing
+), z as (delete from ${s}.uniq u using g where u.job_id = g.job_id and u.release <> 'n')
+select i.id, case
+    when g.job_id is not null then 'cancelled'
+    when m.job_id is not null then 'requested'
+    when k.worker_id is not null then 'already'
+    when b.id is null then 'unknown'
+    when exists (select from ${s}.done d where d.job_id = i.id) then 'ended'
+    else 'missed' end,
+  k.worker_id, '{}'::int[]
+from (select distinct unnest(p_job) as id) i left join b on b.id = i.id left join g on g.job_id = i.id
+left join k on k.job_id = i.id left join m on m.job_id = i.id;
+gone := array(select d.job_id from ${s}.done d where d.job_id = any(p_job) and d.outcome = 'x' and d.finished_at = now());
+if cardinality(gone) > 0 then
+  if ${s}.settle(gone) then awake := '{0}'; end if;
+  if p_release then awake := awake || ${s}.release(gone); end if;
+end if;
+return query select null::bigint, null::text, null::int, awake;
+end $$`
+]

@@ -1,0 +1,14 @@
+/**
+ * Ids of 8 bytes that sort by the time at which they were given: milliseconds since 1970, then 20 bits of which the
+ * highest is 0. Ids that callers make have it set, so the two never meet.
+ *
+ * The sequence has no cache: a connection that held cached numbers while 2^19 others were drawn could repeat an id within
+ * one millisecond.
+ */
+export const ids = (s: string): ReadonlyArray<string> => [
+  `create sequence ${s}.job_seq as bigint`,
+  `create function ${s}.new_id() returns bigint language sql volatile as
+$$ select (floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 20) | (nextval('${s}.job_seq') & 524287) $$`,
+  `create function ${s}.id_floor(t timestamptz) returns bigint language sql immutable parallel safe as
+$$ select floor(extract(epoch from t) * 1000)::bigint << 20 $$`
+]

@@ -1,0 +1,350 @@
+/**
+ * The jobs that a worker has in hand, and the one place where they change: begun when a slot of their queue is free, cut
+ * short when somebody or a limit says so, let go when they ignore it, and turned into an end for the store.
+ *
+ * Every change happens in one synchronous step, so the figures add up at every instant: what runs never exceeds the
+ * slots, and every claimed job leaves as exactly one end, is given back, or was lost with its lease.
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scheduler from "effect/Scheduler"
+import type { Cancellation } from "../../../core/TaskRun.ts"
+import { Watch } from "../../../core/Watch.ts"
+import type { JobId } from "../../Job.ts"
+import type { Claimed, End } from "../../JobStore.ts"
+import { immediate } from "./immediate.ts"
+import type { Lane } from "./Lane.ts"
+import { CurrentAttempt, LiveAttempt, type Surroundings, type Verdict } from "./LiveAttempt.ts"
+import type { Membership } from "./Membership.ts"
+import * as outcome from "./outcome.ts"
+import type { Report } from "./report.ts"
+import { Results } from "./Results.ts"
+import type { Served } from "./Served.ts"
+import { signalled, Undecodable } from "./signal.ts"
+import { isTraced, spanned } from "./span.ts"
+
+/** Work begun in one go, and the milliseconds that it may take before others get their turn. */
+const batch = { starts: 256, millis: 5 }
+
+export interface EngineOptions {
+  readonly lanes: ReadonlyArray<Lane>
+  readonly served: ReadonlyMap<string, Served>
+  readonly base: Context.Context<never>
+  readonly clock: Clock.Clock
+  readonly dispatcher: Scheduler.SchedulerDispatcher
+  readonly report: Report
+  readonly around: Omit<Surroundings, "now">
+  /** Why the job must not start now: the name of a hold; null where it may. */
+  readonly holds: (job: Claimed) => string | null
+}
+
+export class Engine {
+  readonly results = new Results()
+  readonly lanes: ReadonlyMap<string, Lane>
+  /** It takes more. */
+  isOpen = true
+  /** Attempts that ignored the request to stop. */
+  stuck = 0
+  private readonly options: EngineOptions
+  private readonly around: Surroundings
+  private readonly epoch: bigint
+  private readonly watch: Watch
+  private readonly isTraced: boolean
+  private readonly idle = new Set<() => void>()
+  private isScheduled = false
+  private isPumping = false
+
+  constructor(options: EngineOptions) {
+    this.options = options
+    this.lanes = new Map(options.lanes.map((lane) => [lane.name, lane]))
+    this.epoch = options.clock.monotonicTimeNanosUnsafe()
+    this.around = { ...options.around, now: () => this.now() }
+    this.watch = new Watch(options.base, () => this.now(), () => this.look())
+    this.isTraced = isTraced(options.base)
+  }
+
+  now(): number {
+    return Number(this.options.clock.monotonicTimeNanosUnsafe() - this.epoch) / 1e6
+  }
+
+  /** Takes over what was claimed. */
+  take(lane: Lane, jobs: ReadonlyArray<Claimed>, membership: Membership): void {
+    membership.inHand += jobs.length
+    for (const job of jobs) {
+      const live = new LiveAttempt(job, membership, this.around)
+      if (this.isOpen && membership.state !== "lost") lane.hold(live)
+      else this.giveBack(live)
+    }
+    this.schedule()
+  }
+
+  /** Ends a job because somebody wants it to. `false`: it is not in hand. */
+  cancel(id: JobId, by: Cancellation): boolean {
+    for (const lane of this.lanes.values()) {
+      const [held] = lane.unbegun((live) => live.job.id === id)
+      if (held !== undefined) {
+        this.record(held, outcome.cancelled(held, by))
+        return true
+      }
+      const live = lane.find((live) => live.job.id === id)
+      if (live === undefined) continue
+      this.cut(live, { kind: "cancelled", by })
+      return true
+    }
+    return this.results.has(id)
+  }
+
+  /** Its lease is lost: nothing that was claimed under it goes on, and nothing of it is recorded. */
+  lose(membership: Membership): void {
+    membership.state = "lost"
+    const isIts = (live: LiveAttempt) => live.membership === membership
+    for (const lane of this.lanes.values()) {
+      for (const live of lane.unbegun(isIts)) this.letGo(live)
+      for (const live of [...lane.running].filter(isIts)) this.cut(live, { kind: "lost" })
+      lane.noteRoom()
+    }
+    this.results.bell.ring()
+  }
+
+  /** Takes no more, and gives back what has not begun. */
+  close(): void {
+    this.isOpen = false
+    for (const lane of this.lanes.values()) {
+      for (const live of lane.unbegun()) this.giveBack(live)
+      lane.bell.ring()
+    }
+    this.settle()
+  }
+
+  /** Asks all that runs to stop within this many milliseconds. */
+  interrupt(graceMs: number): void {
+    for (const lane of this.lanes.values()) {
+      for (const live of [...lane.running]) {
+        if (live.place === "running") this.cut(live, { kind: "shutdown" }, graceMs)
+        else this.lookAt(live, Math.min(live.due === -1 ? Infinity : live.due, this.now() + graceMs))
+      }
+    }
+  }
+
+  /** Lets go of all that has not stopped. */
+  abandonAll(): void {
+    for (const lane of this.lanes.values()) {
+      for (const live of [...lane.running]) this.abandon(live)
+    }
+    this.watch.stop()
+  }
+
+  get running(): number {
+    let running = 0
+    for (const lane of this.lanes.values()) running += lane.running.size
+    return running
+  }
+
+  /** Nothing is in hand, and no claim under way. */
+  get isIdle(): boolean {
+    if (!this.results.isIdle) return false
+    for (const lane of this.lanes.values()) if (lane.inHand > 0 || lane.isClaiming) return false
+    return true
+  }
+
+  /** Ends are still to come soon, so it pays to record them together. */
+  get isBusy(): boolean {
+    return this.isScheduled
+  }
+
+  onIdle(listener: () => void): () => void {
+    this.idle.add(listener)
+    return () => void this.idle.delete(listener)
+  }
+
+  settle(): void {
+    if (this.idle.size === 0 || !this.isIdle) return
+    for (const listener of [...this.idle]) listener()
+  }
+
+  schedule(): void {
+    if (this.isScheduled || this.isPumping) return
+    this.isScheduled = true
+    this.options.dispatcher.scheduleTask(() => {
+      this.isScheduled = false
+      this.pump()
+    }, 0)
+  }
+
+  /** Fills the free slots. What ends meanwhile frees its slot for the same loop. */
+  private pump(): void {
+    if (this.isPumping) return
+    this.isPumping = true
+    const since = this.now()
+    let starts = 0
+    let isCut = false
+    for (const lane of this.lanes.values()) {
+      while (!isCut && lane.running.size < lane.capacity) {
+        const live = lane.next()
+        if (live === undefined) break
+        this.begin(lane, live)
+        starts += 1
+        isCut = (starts & (batch.starts - 1)) === 0 && this.now() - since >= batch.millis
+      }
+      lane.noteRoom()
+    }
+    this.isPumping = false
+    if (isCut) this.schedule()
+  }
+
+  private begin(lane: Lane, live: LiveAttempt): void {
+    const { job } = live
+    const served = this.options.served.get(job.task)
+    if (served === undefined) return this.record(live, outcome.unknown(live))
+    const hold = this.options.holds(job)
+    if (hold !== null) return this.record(live, outcome.held(live, hold))
+    live.begunAt = this.now()
+    const { deadline, timeoutMs } = job.meta
+    const left = deadline === undefined ? -1 : deadline - live.storeNow
+    if (deadline !== undefined && left <= 0) return this.record(live, outcome.expired(live))
+    live.place = "running"
+    live.graceMs = served.graceMs
+    live.limitMs = timeoutMs === undefined ? served.timeoutMs : Math.max(1, timeoutMs)
+    lane.running.add(live)
+    const context = Context.add(
+      served.ready.context({
+        attempt: live,
+        journal: live,
+        origin: job.meta.origin,
+        annotations: live.annotations
+      }),
+      CurrentAttempt,
+      live
+    )
+    const fiber = Effect.runForkWith(context)(this.effectOf(live, served))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return this.ended(lane, live, served, exit)
+    live.fiber = fiber
+    fiber.addObserver((exit) => {
+      this.ended(lane, live, served, exit)
+      if (lane.prefetched > 0) this.schedule()
+    })
+    // it may have been asked to stop by its own first steps
+    if (live.verdict !== undefined) return fiber.interruptUnsafe()
+    const limit = served.ready.keepsLimit ? -1 : live.limitMs
+    const first = limit === -1 ? left : left === -1 ? limit : Math.min(limit, left)
+    if (first !== -1) this.lookAt(live, live.begunAt + first)
+  }
+
+  private effectOf(live: LiveAttempt, served: Served): Effect.Effect<unknown, unknown> {
+    const { job } = live
+    const attempt = (payload: unknown) =>
+      served.ready.attempt(
+        payload,
+        () => ({ runId: live.runId, task: job.task, attempt: job.attempt, payload }),
+        live.limitMs
+      )
+    const decoded = served.decode(job.payload, job.meta.version ?? 1)
+    const payload = immediate(decoded)
+    const effect = payload !== undefined
+      ? attempt(payload.value)
+      : Effect.flatMap(
+        Effect.catchCause(decoded, (cause) => Effect.die(new Undecodable({ detail: outcome.said(cause) }))),
+        attempt
+      )
+    return this.isTraced || job.meta.traceparent !== undefined ? spanned(effect, live) : effect
+  }
+
+  private lookAt(live: LiveAttempt, due: number): void {
+    live.due = due
+    this.watch.at(due)
+  }
+
+  /** Deals with the limits that are over; gives the next one. */
+  private look(): number {
+    const now = this.now()
+    let next = -1
+    for (const lane of this.lanes.values()) {
+      for (const live of [...lane.running]) {
+        if (live.due !== -1 && live.due <= now) this.late(live, now)
+        if (live.due !== -1 && live.place !== "ended" && (next === -1 || live.due < next)) next = live.due
+      }
+    }
+    return next
+  }
+
+  private late(live: LiveAttempt, now: number): void {
+    if (live.place === "stopping") return this.abandon(live)
+    const isLimit = live.limitMs !== -1 && now - live.begunAt >= live.limitMs
+    this.cut(live, isLimit ? { kind: "timeout", timeoutMs: live.limitMs } : { kind: "deadline" })
+  }
+
+  private cut(live: LiveAttempt, verdict: Verdict, graceMs = live.graceMs): void {
+    if (live.place !== "running") return
+    if (graceMs === -1) live.due = -1
+    else this.lookAt(live, this.now() + graceMs)
+    live.stop(verdict)
+  }
+
+  /** Lets go of what was asked to stop and did not. Its slot is free, and it can change nothing any more. */
+  private abandon(live: LiveAttempt): void {
+    if (live.place !== "stopping") return
+    const lane = this.lanes.get(live.job.queue)
+    const served = this.options.served.get(live.job.task)
+    if (lane === undefined || served === undefined) return
+    this.stuck += 1
+    live.fiber?.addObserver(() => void (this.stuck -= 1))
+    this.options.report.stuck(live)
+    if (live.verdict?.kind === "shutdown") {
+      live.place = "ended"
+      lane.freed(live)
+      this.letGo(live)
+    } else this.ended(lane, live, served, Exit.interrupt())
+    this.schedule()
+  }
+
+  private ended(lane: Lane, live: LiveAttempt, served: Served, exit: Exit.Exit<unknown, unknown>): void {
+    // it had been abandoned
+    if (live.place === "ended") return
+    live.place = "ended"
+    live.fiber = undefined
+    lane.freed(live)
+    if (live.membership.state === "lost") return this.letGo(live)
+    if (exit._tag === "Failure" && live.verdict?.kind === "shutdown" && isCutShort(exit.cause)) {
+      if (Cause.hasDies(exit.cause)) this.options.report.brokeWhileStopping(live, exit.cause)
+      return this.giveBack(live)
+    }
+    const end = exit._tag === "Success"
+      ? outcome.completed(live, served, exit.value)
+      : outcome.failed(live, served, exit.cause)
+    const plain = immediate(end)
+    if (plain !== undefined) return this.record(live, plain.value)
+    this.results.pending += 1
+    const context = Context.add(this.options.base, CurrentAttempt, null)
+    Effect.runForkWith(context)(end).addObserver((decided) => {
+      this.results.pending -= 1
+      // deciding has no failures of its own; if it broke, the job must not be lost
+      this.record(live, Exit.isSuccess(decided) ? decided.value : outcome.undecided(live, decided.cause))
+      this.settle()
+    })
+  }
+
+  private record(live: LiveAttempt, end: End): void {
+    live.place = "ended"
+    this.options.report.ended(live, end)
+    this.results.push(live, end)
+  }
+
+  private giveBack(live: LiveAttempt): void {
+    live.place = "ended"
+    this.results.giveBack(live)
+  }
+
+  /** Nobody is to be told. */
+  private letGo(live: LiveAttempt): void {
+    live.place = "ended"
+    live.membership.inHand -= 1
+    this.settle()
+  }
+}
+
+const isCutShort = (cause: Cause.Cause<unknown>): boolean =>
+  !Cause.hasFails(cause) && Cause.hasInterrupts(cause) && signalled(cause) === undefined

@@ -1,0 +1,183 @@
+/**
+ * A job in the hands of this process: from its claim until its end is written down.
+ *
+ *   held --a slot is free--> running --ended--> ended --recorded--> (gone)
+ *     |                        |
+ *     +--handed back           +--asked to stop--> stopping --ended | grace over--> ended
+ *
+ * It is what its handler sees as `Attempt`, and it hears what the attempt tells: nothing is made before it is needed,
+ * because thousands of these come and go in a second.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Logger from "effect/Logger"
+import type * as Schema from "effect/Schema"
+import type { Attempt, Items } from "../../../core/Attempt.ts"
+import type { Journal } from "../../../core/AttemptRunner.ts"
+import type { CheckpointStore } from "../../../core/CheckpointStore.ts"
+import type { Cancellation, LogLine, RunId, StageRecord, Trigger } from "../../../core/TaskRun.ts"
+import { type JobReport, runIdOf } from "../../Job.ts"
+import type { Claimed, End, JobStore } from "../../JobStore.ts"
+import { Lines } from "./Lines.ts"
+import type { Membership } from "./Membership.ts"
+
+/** Why an attempt was asked to stop. */
+export type Verdict =
+  | { readonly kind: "cancelled"; readonly by: Cancellation }
+  | { readonly kind: "timeout"; readonly timeoutMs: number }
+  | { readonly kind: "deadline" }
+  | { readonly kind: "shutdown" }
+  | { readonly kind: "lost" }
+
+/** What an attempt needs of its worker. */
+export interface Surroundings {
+  readonly store: JobStore["Service"]
+  readonly checkpoints: CheckpointStore["Service"] | null
+  /** Milliseconds of the worker's life. */
+  readonly now: () => number
+  /** Tells the store, soon, how far an attempt is. */
+  readonly say: (live: LiveAttempt, value: Schema.Json) => void
+  /** Gives what attempts log to them. */
+  readonly logger: Logger.Logger<unknown, void>
+}
+
+type Place = "held" | "running" | "stopping" | "ended"
+
+/** The attempt that this fiber works for; null outside of jobs. */
+export const CurrentAttempt: Context.Reference<LiveAttempt | null> = Context.Reference(
+  "ostinato/jobs/internal/worker/CurrentAttempt",
+  { defaultValue: (): LiveAttempt | null => null }
+)
+
+const byCode: Trigger = { kind: "code" }
+
+/** Stages kept of an attempt. */
+const capacity = 100
+
+type AttemptService = Attempt["Service"]
+
+export class LiveAttempt implements AttemptService, Journal {
+  readonly job: Claimed
+  readonly membership: Membership
+  readonly around: Surroundings
+  place: Place = "held"
+  /** When it was claimed, and when its handler was begun: milliseconds of the worker's life. */
+  readonly claimedAt: number
+  begunAt = 0
+  /** When somebody has to look at it; -1 for never. */
+  due = -1
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  verdict: Verdict | undefined
+  graceMs = -1
+  limitMs = -1
+  /** What `completeTx` gave, in a transaction that may or may not have been committed. */
+  settled: End | undefined
+  private lines: Lines | undefined
+  private items_: Map<string, Items> | undefined
+  private stages: Array<StageRecord> | undefined
+  private runId_: RunId | undefined
+
+  constructor(job: Claimed, membership: Membership, around: Surroundings) {
+    this.job = job
+    this.membership = membership
+    this.around = around
+    this.claimedAt = around.now()
+  }
+
+  get runId(): RunId {
+    return this.runId_ ??= runIdOf(this.job.id)
+  }
+
+  get trigger(): Trigger {
+    return this.job.meta.trigger ?? byCode
+  }
+
+  get task(): string {
+    return this.job.task
+  }
+
+  get number(): number {
+    return this.job.attempt
+  }
+
+  /** Now, by the clock of the store. */
+  get storeNow(): number {
+    return this.job.startedAt + (this.around.now() - this.claimedAt)
+  }
+
+  get onItems(): (items: Items) => Effect.Effect<void> {
+    return (items) => Effect.sync(() => this.items(this.task, items))
+  }
+
+  /** What every line of its log carries. Its ids are worked out where somebody reads them. */
+  get annotations(): Readonly<Record<string, unknown>> {
+    const { job } = this
+    const idOf = () => this.runId
+    const annotations = {
+      job_id: job.id,
+      get run_id() {
+        return idOf()
+      },
+      task: job.task,
+      queue: job.queue,
+      attempt: job.attempt
+    }
+    const { origin } = job.meta
+    if (origin === undefined) return annotations
+    return {
+      ...annotations,
+      ...(origin.tenant === null ? {} : { tenant: origin.tenant }),
+      ...(origin.actor === null ? {} : { actor: origin.actor })
+    }
+  }
+
+  get logs(): ReadonlyArray<LogLine> {
+    return this.lines?.lines ?? noLines
+  }
+
+  get report(): JobReport | null {
+    if (this.items_ === undefined && this.stages === undefined) return null
+    return {
+      ...(this.items_ === undefined ? {} : { items: Array.from(this.items_.values()).reduce(sum) }),
+      ...(this.stages === undefined ? {} : { stages: this.stages })
+    }
+  }
+
+  logged(line: LogLine): void {
+    if (this.place !== "ended") (this.lines ??= new Lines()).push(line)
+  }
+
+  /** Asks it to stop. The first reason counts. */
+  stop(verdict: Verdict): void {
+    if (this.place !== "running") return
+    this.place = "stopping"
+    this.verdict = verdict
+    this.fiber?.interruptUnsafe()
+  }
+
+  // what core tells a run's journal; attempts of a job are counted by its store
+  get logger() {
+    return this.around.logger
+  }
+  begin(): void {}
+  add(): void {}
+
+  items(place: string, items: Items): void {
+    ;(this.items_ ??= new Map()).set(place, items)
+  }
+
+  stage(stage: StageRecord): void {
+    const stages = this.stages ??= []
+    stages.push(stage)
+    if (stages.length > capacity) stages.shift()
+  }
+}
+
+const noLines: ReadonlyArray<LogLine> = []
+
+const sum = (a: Items, b: Items): Items => ({
+  succeeded: a.succeeded + b.succeeded,
+  failed: a.failed + b.failed,
+  summary: [a.summary, b.summary].filter((summary) => summary !== "").join("; ")
+})

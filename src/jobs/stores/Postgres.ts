@@ -1,0 +1,77 @@
+/**
+ * Jobs in Postgres 15 or later: many nodes, and whatever crashes, what was acknowledged is there.
+ *
+ * The design in one line: an immutable body | a narrow hot row with exactly one index | what cannot run now | append-only
+ * outcomes. A claim updates hot rows in place, a finish deletes them; nothing wide is rewritten. The statements of the hot
+ * way are functions whose plan no statistics can change, and everything works behind a transaction pooler.
+ *
+ * `enqueue` and the writing operations of control join the transaction around them, if it is of the client that the layer
+ * was built with; all else has the connections of the house. The database's clock is the only one.
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import { Supervisor } from "../../core/Supervisor.ts"
+import { ControlSql } from "../../store/ControlSql.ts"
+import { Database } from "../../store/Database.ts"
+import { DatabaseSchema } from "../../store/DatabaseSchema.ts"
+import type { Line } from "../../store/Migration.ts"
+import { Notifier } from "../../store/Notifier.ts"
+import * as cancel from "../internal/postgres/cancel.ts"
+import * as claim from "../internal/postgres/claim.ts"
+import * as enqueue from "../internal/postgres/enqueue.ts"
+import * as finish from "../internal/postgres/finish.ts"
+import * as graph from "../internal/postgres/graph.ts"
+import * as handBack from "../internal/postgres/handBack.ts"
+import * as Hints from "../internal/postgres/hints.ts"
+import * as merge from "../internal/postgres/merge.ts"
+import * as Names from "../internal/postgres/names.ts"
+import * as progress from "../internal/postgres/progress.ts"
+import * as promote from "../internal/postgres/promote.ts"
+import type { StoreContext } from "../internal/postgres/StoreContext.ts"
+import * as sweep from "../internal/postgres/sweep.ts"
+import * as tables from "../internal/postgres/tables.ts"
+import * as Wakes from "../internal/postgres/wakes.ts"
+
+/**
+ * The tables behind the store.
+ *
+ * @category migrations
+ */
+export const migrations: Line = tables.migrations
+
+/** What all parts share. */
+const context = Effect.gen(function*() {
+  // rows and JSON are read as they were written, whatever names the application's client transforms
+  const user = (yield* PgClient.PgClient).withoutTransforms()
+  const house = (yield* ControlSql).withoutTransforms()
+  const s = `"${yield* DatabaseSchema}"`
+  return {
+    user,
+    house,
+    s,
+    names: Names.make(house, s),
+    hints: Hints.make(),
+    notifier: yield* Notifier,
+    supervisor: yield* Supervisor,
+    database: yield* Database
+  } satisfies StoreContext
+})
+
+/** Parts that produce, work and maintain. The rest comes from their own files. */
+export const make = Effect.gen(function*() {
+  const ctx = yield* context
+  const wakes = yield* Wakes.make(ctx)
+  return {
+    ...(yield* enqueue.make(ctx, wakes)),
+    ...merge.make(ctx),
+    ...(yield* claim.make(ctx)),
+    ...finish.make(ctx, wakes),
+    ...handBack.make(ctx, wakes),
+    ...progress.make(ctx, wakes),
+    ...graph.make(ctx),
+    ...promote.make(ctx, wakes),
+    ...sweep.make(ctx, wakes),
+    ...cancel.make(ctx, wakes),
+    wakes: Wakes.queueWakes(ctx)
+  }
+})
