@@ -45,6 +45,13 @@ export const runIdOf = (id: JobId): RunId => {
 }
 
 /**
+ * When an id was given, in milliseconds since 1970. Of one that was derived from an event, about when that happened.
+ *
+ * @category combinators
+ */
+export const millisOf = (id: JobId): number => Number(BigInt(id) >> 20n)
+
+/**
  * The job that a run is, if the run is one.
  *
  * @category combinators

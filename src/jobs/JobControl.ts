@@ -2,12 +2,14 @@
  * Jobs in the hands of operators: looking at them, and changing what becomes of them.
  *
  * What a filter finds is changed page by page, newest first, each page in one statement; jobs that are enqueued meanwhile
- * are left alone. Counts are exact: each job that was found is counted once, by what became of it.
+ * are left alone. Answers are exact: each job that was found is in one of their lists, by what became of it.
  */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { RunContext } from "../core/RunContext.ts"
 import type { Cancellation } from "../core/TaskRun.ts"
-import { pages } from "./internal/pages.ts"
+import { pages, type Selection } from "./internal/pages.ts"
 import type { Job, JobId } from "./Job.ts"
 import { JobNotFound, type JobStoreUnavailable } from "./JobError.ts"
 import type { JobFilter } from "./JobFilter.ts"
@@ -18,7 +20,23 @@ import { JobStore } from "./JobStore.ts"
  *
  * @category models
  */
-export type Selection = ReadonlyArray<JobId> | JobFilter
+export type { Selection }
+
+/**
+ * @category models
+ */
+export interface BulkOptions {
+  /** Most jobs that are changed. Defaults to `100,000`. */
+  readonly limit?: number | undefined
+}
+
+/**
+ * @category models
+ */
+export interface Bulk {
+  /** There are jobs beyond the limit, and nothing happened to them. */
+  readonly more: boolean
+}
 
 /**
  * A job by its id.
@@ -63,7 +81,7 @@ export const count = (filter: JobFilter, options?: {
  *
  * @category models
  */
-export interface Cancelled {
+export interface Cancelled extends Bulk {
   /** Did not run, and has ended. */
   readonly cancelled: ReadonlyArray<JobId>
   /** Runs, and its worker was asked to stop it. */
@@ -84,18 +102,98 @@ export interface Cancelled {
  */
 export const cancel = (
   selection: Selection,
-  by?: Partial<Cancellation>
+  by?: Partial<Cancellation> & BulkOptions
 ): Effect.Effect<Cancelled, JobStoreUnavailable, JobStore> =>
   Effect.gen(function*() {
     const store = yield* JobStore
-    const { actor } = yield* RunContext
-    const wish: Cancellation = { actor: by?.actor ?? actor, reason: by?.reason ?? null }
-    const found = { cancelled: [], requested: [], already: [], ended: [], unknown: [] } as {
-      -readonly [K in keyof Cancelled]: Array<JobId>
-    }
-    yield* pages(selection, (ids) =>
+    const wish = yield* wished(by)
+    const found = sorted("cancelled", "requested", "already", "ended", "unknown")
+    const more = yield* pages(selection, by?.limit, (ids) =>
       Effect.map(store.cancel(ids, wish), (fates) => {
         for (const id of ids) found[fates.get(id) ?? "unknown"].push(id)
       }))
-    return found
+    return { ...found, more }
   })
+
+/**
+ * What became of jobs that were to be changed.
+ *
+ * @category models
+ */
+export interface Changed extends Bulk {
+  readonly changed: ReadonlyArray<JobId>
+  /** Is in no state in which it could be. */
+  readonly unchanged: ReadonlyArray<JobId>
+  /** There is no such job. */
+  readonly unknown: ReadonlyArray<JobId>
+}
+
+/**
+ * Gives jobs that do not run another due time.
+ *
+ * @category combinators
+ */
+export const reschedule = (
+  selection: Selection,
+  to: { readonly delay: Duration.Input } | { readonly at: DateTime.DateTime },
+  options?: BulkOptions
+): Effect.Effect<Changed, JobStoreUnavailable, JobStore> => {
+  const due = "delay" in to
+    ? { delayMs: Math.max(0, Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(to.delay)))) }
+    : { runAt: DateTime.toUtc(to.at) }
+  return change(selection, options, (store, ids) => store.reschedule(ids, due))
+}
+
+/**
+ * Makes jobs due now: those that wait for an instant, and ended ones again, but for completed ones, with their attempts
+ * counted anew.
+ *
+ * @category combinators
+ */
+export const retry = (
+  selection: Selection,
+  options?: BulkOptions
+): Effect.Effect<Changed, JobStoreUnavailable, JobStore> => change(selection, options, (store, ids) => store.retry(ids))
+
+/**
+ * Removes payloads, outputs, failures and logs of ended jobs for good, by default in the name of the actor of the
+ * `RunContext`. That they were there stays known.
+ *
+ * @category combinators
+ */
+export const erase = (
+  selection: Selection,
+  by?: Partial<Cancellation> & BulkOptions
+): Effect.Effect<Changed, JobStoreUnavailable, JobStore> =>
+  Effect.flatMap(wished(by), (wish) => change(selection, by, (store, ids) => store.erase(ids, wish)))
+
+const change = (
+  selection: Selection,
+  options: BulkOptions | undefined,
+  apply: (
+    store: JobStore["Service"],
+    ids: ReadonlyArray<JobId>
+  ) => Effect.Effect<ReadonlySet<JobId>, JobStoreUnavailable>
+): Effect.Effect<Changed, JobStoreUnavailable, JobStore> =>
+  Effect.gen(function*() {
+    const store = yield* JobStore
+    const found = sorted("changed", "unchanged", "unknown")
+    const more = yield* pages(selection, options?.limit, (ids) =>
+      Effect.gen(function*() {
+        const changed = yield* apply(store, ids)
+        const rest = ids.filter((id) => !changed.has(id))
+        const there = rest.length === 0 ? [] : yield* store.getMany(rest)
+        const known = new Set(there.map(({ id }) => id))
+        found.changed.push(...changed)
+        for (const id of rest) found[known.has(id) ? "unchanged" : "unknown"].push(id)
+      }))
+    return { ...found, more }
+  })
+
+const wished = (by: Partial<Cancellation> | undefined): Effect.Effect<Cancellation> =>
+  Effect.map(RunContext, ({ actor }) => ({ actor: by?.actor ?? actor, reason: by?.reason ?? null }))
+
+const sorted = <const Fate extends string>(...fates: ReadonlyArray<Fate>): Record<Fate, Array<JobId>> =>
+  // the keys are exactly the fates
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
+  Object.fromEntries(fates.map((fate) => [fate, []])) as unknown as Record<Fate, Array<JobId>>

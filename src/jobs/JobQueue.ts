@@ -25,8 +25,22 @@ import type { JobOptions, JobRequest, Unique } from "./JobOptions.ts"
 import * as JobResult from "./JobResult.ts"
 import { type Enqueued, JobStore, type OnConflict } from "./JobStore.ts"
 
-export { cancel, type Cancelled, count, get, query, type Selection } from "./JobControl.ts"
+export {
+  cancel,
+  type Cancelled,
+  type Changed,
+  count,
+  erase,
+  get,
+  query,
+  reschedule,
+  retry,
+  type Selection
+} from "./JobControl.ts"
+export { explain } from "./JobExplanation.ts"
+export { editing, redrive, type Redriven } from "./JobRedrive.ts"
 export { wait as result } from "./JobResult.ts"
+export { configure, drain, limits, pause, paused, queue, queues, resume, setLimit } from "./QueueControl.ts"
 export type { EnqueueError, JobOptions, JobRequest }
 
 /**

@@ -16,6 +16,7 @@ import type { JobRequest, Parent } from "../../JobOptions.ts"
 import type { NewJob } from "../../JobStore.ts"
 import * as PayloadVersion from "../../PayloadVersion.ts"
 import { keyOf } from "../unique/key.ts"
+import { badName } from "./names.ts"
 
 /** Who asks, and why. */
 export interface Surroundings {
@@ -193,17 +194,6 @@ const badParent = (parent: Parent) => {
 const isId = (id: unknown) => Schema.is(JobId)(id) && BigInt(id) < 1n << 63n
 
 const isInt = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to
-
-/** What is wrong with a name, if something is. */
-export const badName = (what: string, name: unknown): string | undefined => {
-  if (typeof name !== "string" || name === "") return `${what} is empty`
-  if (name.length > 128) {
-    return `${what} has ${name.length} characters, and at most 128 are allowed: ${name.slice(0, 32)}…`
-  }
-  return name === StoredText.text(name) && !/\p{Cc}/u.test(name)
-    ? undefined
-    : `${what} ${JSON.stringify(name)} has characters that cannot be seen`
-}
 
 const longest = Duration.toMillis(Duration.days(36_500))
 
