@@ -3,7 +3,7 @@
  * backends, Effect's PersistedQueue and pgbench.
  */
 import type { JobSystem } from "./JobSystem.ts"
-import { measureDrain } from "./measure/drain.ts"
+import { measureDrain, measureLog } from "./measure/drain.ts"
 import { measureEnqueue } from "./measure/enqueue.ts"
 import { measureLatency, type Where } from "./measure/latency.ts"
 import { measurePgbench, type PgbenchScript } from "./measure/pgbench.ts"
@@ -44,11 +44,7 @@ const rows = (quick: boolean): ReadonlyArray<Row> => {
     ...named(system),
     part: "log",
     once: true,
-    measure: async (server) => {
-      // 22 bytes of the payload are not its filling
-      const { drainLog, insertLog, jobs } = await measureDrain(server, system, system.backlog / part, 1, 178)
-      return { jobs, insertLog, drainLog, log: insertLog + drainLog }
-    }
+    measure: (server) => measureLog(server, system, system.backlog / part)
   })
   const limit = (name: string, about: string, script: PgbenchScript): Row => ({
     part: "drain",

@@ -90,7 +90,7 @@ const drain = async ({ place, start }: Bench, jobs: number, processes: number) =
   }
 }
 
-/** Fills a place in bulk with jobs 0 to `jobs`, whose payload is filled with `size` characters, and lets it settle. */
+/** Fills a place in bulk with jobs 0 to `jobs`, whose payload is filled with `size` characters. */
 export const fill = async ({ end, place, start }: Bench, jobs: number, size = filling) => {
   const producer = await start()
   const log = await place.logBytes()
@@ -99,13 +99,26 @@ export const fill = async ({ end, place, start }: Bench, jobs: number, size = fi
   const { jobs: rows, ms } = await added
   const used = await place.logBytes() - log
   await end(producer)
-  await place.settle()
   return { insertsPerSecond: rows / ms * 1000, insertLog: used / jobs }
 }
 
 /** Measures one system once. CPU figures are seconds for 100,000 jobs, log figures bytes a job. */
-export const measureDrain = (server: Server, system: JobSystem, jobs: number, processes: number, size?: number) =>
+export const measureDrain = (server: Server, system: JobSystem, jobs: number, processes: number) =>
   withBench(server, system, async (bench) => {
-    const filled = await fill(bench, jobs, size)
+    const filled = await fill(bench, jobs)
+    await bench.place.settle("all")
     return { jobs, ...filled, ...await drain(bench, jobs, processes) }
+  })
+
+/**
+ * Bytes of log that a job of 200 bytes of arguments takes from enqueue to end, without a checkpoint in between: how many
+ * whole pages a server logs besides depends on how often it makes them.
+ */
+export const measureLog = (server: Server, system: JobSystem, jobs: number) =>
+  withBench(server, system, async (bench) => {
+    // 24 bytes of the payload are not its filling
+    const { insertLog } = await fill(bench, jobs, 176)
+    await bench.place.settle("statistics")
+    const { drainLog } = await drain(bench, jobs, 1)
+    return { jobs, insertLog, drainLog, log: insertLog + drainLog }
   })

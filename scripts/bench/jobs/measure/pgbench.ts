@@ -60,7 +60,7 @@ export const measurePgbench = async (
     const file = join(folder, "script.sql")
     writeFileSync(file, script)
     await fill(place.connection, jobs)
-    await place.settle()
+    await place.settle("all")
     const cpu = place.cpuSeconds()
     const one = `-n -M simple -c 1 -t ${jobs / 1000} -h 127.0.0.1 -p ${server.port} -U bench`
     const output = await run(pgbench, [...one.split(" "), "-f", file, place.url.slice(place.url.lastIndexOf("/") + 1)])

@@ -66,6 +66,7 @@ export const measureWaiting = (server: Server, system: JobSystem, jobs: number, 
   withBench(server, system, (other) =>
     withBench(server, system, async (bench) => {
       await fill(bench, jobs)
+      await bench.place.settle("all")
       const full = await bench.start()
       const turns = await inTurns(quick ? 2 : 8, await other.start(), full)
       const held = await pinned(bench.place.url, full, quick ? 60 : 600)

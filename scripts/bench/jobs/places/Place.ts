@@ -9,8 +9,8 @@ export interface Place {
   readonly cpuSeconds: () => number
   /** Bytes that went to the log that makes commits durable, so far. */
   readonly logBytes: () => Promise<number>
-  /** After a fill, before the clock runs: statistics are fresh and nothing is left to flush. */
-  readonly settle: () => Promise<void>
+  /** After a fill, before the clock runs: statistics are fresh, and unless only those are asked for nothing is left to flush. */
+  readonly settle: (what: "all" | "statistics") => Promise<void>
   /** Is a job still stored as not ended? */
   readonly isLeft: () => Promise<boolean>
   readonly close: () => Promise<void>

@@ -63,9 +63,9 @@ export const openDatabase = async (
       const { rows } = await connection.query("select (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::text as at")
       return Number(rows[0]?.["at"])
     },
-    settle: async () => {
-      await connection.query("vacuum analyze")
-      await connection.query("checkpoint")
+    settle: async (what) => {
+      await connection.query(what === "all" ? "vacuum analyze" : "analyze")
+      if (what === "all") await connection.query("checkpoint")
     },
     isLeft: async () => {
       const { rows } = await connection.query(needs.left)
