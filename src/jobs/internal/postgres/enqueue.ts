@@ -27,6 +27,8 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
   const limits = new Map<string, number>()
 
   const plainText = `select * from ${s}.enqueue($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+  const keyedText = `select * from ${s}.enqueue_keyed($1::int[], $2::int[], $3::text[], $4::text[], $5::smallint[],
+    $6::smallint[], $7::bigint[], $8::timestamptz[], $9::text[], $10::bytea[], $11::bigint[], $12::text[]::"char"[], $13::int)`
   const anyText =
     `select * from ${s}.enqueue_any($1::int[], $2::int[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
     $7::bigint[], $8::timestamptz[], $9::text[], $10::real[], $11::bigint[], $12::bytea[], $13::bigint[],
@@ -34,9 +36,12 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
     $20::boolean[], $21::jsonb, $22::int)`
   const insert = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) => {
     const plain = rows.plain(names, all)
-    return all.every(({ job }) => rows.isPlain(job))
-      ? sql.unsafe<Answer>(plainText, plain)
-      : sql.unsafe<Answer>(anyText, [...plain, ...rows.further(all, limits, waitMs)])
+    const kinds = new Set(all.map(({ job }) => rows.kindOf(job)))
+    return kinds.has("any")
+      ? sql.unsafe<Answer>(anyText, [...plain, ...rows.further(all, limits, waitMs)])
+      : kinds.has("keyed")
+      ? sql.unsafe<Answer>(keyedText, [...plain, ...rows.keyed(all, waitMs)])
+      : sql.unsafe<Answer>(plainText, plain)
   }
 
   const afterwards = (all: ReadonlyArray<rows.Row>, answer: Answer) =>
@@ -136,7 +141,7 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
         return yield* Effect.mapError(run(user, all, null), (error) => unavailable("enqueue", error))
       }
       if (all.length > EnqueueLane.rowsAtMost || jobs.some(({ after }) => after.length > 0)) return yield* alone(all)
-      return yield* (jobs.every(rows.isPlain) ? plainLane : keyedLane).submit(all)
+      return yield* (jobs.every((job) => rows.kindOf(job) === "plain") ? plainLane : keyedLane).submit(all)
     })
   return { enqueue }
 })

@@ -51,9 +51,15 @@ export const make = (jobs: ReadonlyArray<NewJob>): Result.Result<ReadonlyArray<R
   return Result.succeed(rows)
 }
 
-/** Jobs with nothing but a place in line. */
-export const isPlain = ({ after, cost, id, limit, unique }: NewJob) =>
-  id === null && unique === null && limit === null && after.length === 0 && cost === 1
+/** Jobs with nothing but a place in line, or with a key that nothing is replaced for besides; or any. */
+export const kindOf = ({ after, cost, id, limit, unique }: NewJob): "plain" | "keyed" | "any" =>
+  id !== null || limit !== null || after.length > 0 || cost !== 1
+    ? "any"
+    : unique === null
+    ? "plain"
+    : unique.onConflict === "skip"
+    ? "keyed"
+    : "any"
 
 /** Parameters of `enqueue`. */
 export const plain = (names: Names, rows: ReadonlyArray<Row>): ReadonlyArray<unknown> => {
@@ -71,6 +77,27 @@ export const plain = (names: Names, rows: ReadonlyArray<Row>): ReadonlyArray<unk
     columns.sparse(columns.text, of(({ tenant }) => tenant === null ? null : StoredText.text(tenant)))
   ]
 }
+
+/** The further parameters of `enqueue_keyed`. */
+export const keyed = (rows: ReadonlyArray<Row>, waitMs: number | null): ReadonlyArray<unknown> => [
+  ...keyColumns(rows),
+  waitMs
+]
+
+const keyColumns = (rows: ReadonlyArray<Row>) => [
+  columns.sparse(
+    columns.bytea,
+    rows.map(({ job: { unique } }) => unique === null ? null : Buffer.from(unique.key, "hex"))
+  ),
+  columns.sparse(
+    columns.int8,
+    rows.map(({ job: { unique } }) => unique?.withinMs == null ? null : BigInt(Math.ceil(unique.withinMs)))
+  ),
+  columns.sparse(
+    columns.text,
+    rows.map(({ job: { unique } }) => unique === null || unique.until === "done" ? null : releases[unique.until])
+  )
+]
 
 /** The further parameters of `enqueue_any`. `limits` are the numbers of the limits named by these jobs. */
 export const further = (
@@ -91,12 +118,7 @@ export const further = (
   return [
     columns.sparse(columns.float4, of(({ cost }) => cost === 1 ? null : cost)),
     columns.sparse(columns.int8, of(({ id }) => id === null ? null : BigInt(id))),
-    columns.sparse(columns.bytea, of(({ unique }) => unique === null ? null : Buffer.from(unique.key, "hex"))),
-    columns.sparse(
-      columns.int8,
-      of(({ unique }) => unique?.withinMs == null ? null : BigInt(Math.ceil(unique.withinMs)))
-    ),
-    columns.sparse(columns.text, of(({ unique }) => unique === null ? null : releases[unique.until])),
+    ...keyColumns(rows),
     columns.sparse(columns.text, of(({ unique }) => unique === null ? null : conflicts[unique.onConflict])),
     columns.sparse(columns.int4, of(({ limit }) => limit === null ? null : limits.get(limit.name) ?? null)),
     columns.sparse(columns.text, of(({ limit }) => limit === null ? null : StoredText.text(limit.key))),

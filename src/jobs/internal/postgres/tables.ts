@@ -13,6 +13,7 @@ import { claim } from "../sql/claim.ts"
 import { complete } from "../sql/complete.ts"
 import { enqueue } from "../sql/enqueue.ts"
 import { enqueueAny } from "../sql/enqueueAny.ts"
+import { enqueueKeyed } from "../sql/enqueueKeyed.ts"
 import { finish } from "../sql/finish.ts"
 import { ids } from "../sql/ids.ts"
 import { limits } from "../sql/limits.ts"
@@ -38,6 +39,7 @@ const parts = [
   queueLimit,
   settle,
   enqueueAny,
+  enqueueKeyed,
   enqueue,
   claim,
   complete,
