@@ -78,11 +78,15 @@ export const make = Effect.fnUntraced(function*(options: {
   const register = (node: string, info: Schema.Json, serves: Schema.Json) =>
     Effect.flatMap(
       house<{ id: number }>`
-        INSERT INTO ${s}.worker (node, expires_at, info, serves)
-        VALUES (${StoredText.text(node)}, now() + ${timing.leaseMs} * interval '1 millisecond',
-          ${house.json(StoredText.json(info))}, ${house.json(StoredText.json(serves))})
-        RETURNING id`,
-      ([row]) => row === undefined ? Effect.die(new Error("INSERT … RETURNING gave no row")) : Effect.succeed(row.id)
+        WITH w AS (
+          INSERT INTO ${s}.worker (node, expires_at, info, serves)
+          VALUES (${StoredText.text(node)}, now() + ${timing.leaseMs} * interval '1 millisecond',
+            ${house.json(StoredText.json(info))}, ${house.json(StoredText.json(serves))})
+          RETURNING id, node
+        ), n AS (INSERT INTO ${s}.node (worker_id, name) SELECT id, node FROM w)
+        SELECT id FROM w`,
+      ([row]) =>
+        row === undefined ? Effect.die(new Error("a row that was inserted did not come back")) : Effect.succeed(row.id)
     )
 
   // the lock waits for a claim under way, so that its jobs are seen
@@ -90,10 +94,11 @@ export const make = Effect.fnUntraced(function*(options: {
     house.withTransaction(Effect.gen(function*() {
       yield* house`SELECT FROM ${s}.worker WHERE id = ${id} FOR UPDATE`
       yield* house`
-        WITH held AS MATERIALIZED (SELECT EXISTS (SELECT FROM ${s}.ready WHERE worker_id = ${id}) AS some
-        ), gone AS (DELETE FROM ${s}.worker WHERE id = ${id} AND NOT (SELECT some FROM held)
-        ), mail AS (DELETE FROM ${s}.control WHERE worker_id = ${id} AND NOT (SELECT some FROM held))
-        UPDATE ${s}.worker SET expires_at = now() - interval '1 second' WHERE id = ${id} AND (SELECT some FROM held)`
+        WITH held AS MATERIALIZED (SELECT EXISTS (SELECT FROM ${s}.ready WHERE worker_id = ${id}) AS any_job
+        ), gone AS (DELETE FROM ${s}.worker WHERE id = ${id} AND NOT (SELECT any_job FROM held)
+        ), name AS (UPDATE ${s}.node SET since = now() WHERE worker_id = ${id}
+        ), mail AS (DELETE FROM ${s}.control WHERE worker_id = ${id} AND NOT (SELECT any_job FROM held))
+        UPDATE ${s}.worker SET expires_at = now() - interval '1 second' WHERE id = ${id} AND (SELECT any_job FROM held)`
     })).pipe(
       Effect.catchCause((cause) =>
         Effect.logWarning(`worker ${id} could not be signed off: its lease runs out`, cause)

@@ -16,8 +16,11 @@ import * as queryRow from "./queryRow.ts"
 /** Where the jobs of a state are. */
 const places = {
   running: [["ready", "x.worker_id IS NOT NULL"]],
-  available: [["ready", "x.worker_id IS NULL"], ["later", "x.state IN ('p', 'h')"]],
-  scheduled: [["later", "x.state = 's'"]],
+  available: [["ready", "x.worker_id IS NULL"], [
+    "later",
+    "(x.state IN ('p', 'h') OR (x.state = 's' AND x.limit_id = 0))"
+  ]],
+  scheduled: [["later", "x.state = 's' AND x.limit_id IS DISTINCT FROM 0"]],
   retryable: [["later", "x.state = 'r'"]],
   pending: [["later", "x.state = 'w'"]],
   completed: [["done", "x.outcome = 'c'"]],
@@ -35,7 +38,7 @@ export const make = (house: PgClient.PgClient, schema: string) => {
     if (table === "later") return [house`false`]
     return table === "ready"
       ? [house`x.worker_id = ANY(ARRAY(SELECT w.id FROM ${s}.worker w WHERE w.node = ANY(${nodes}::text[])))`]
-      : [house`coalesce(x.node, (SELECT w.node FROM ${s}.worker w WHERE w.id = x.worker_id)) = ANY(${nodes}::text[])`]
+      : [house`x.worker_id = ANY(ARRAY(SELECT n.worker_id FROM ${s}.node n WHERE n.name = ANY(${nodes}::text[])))`]
   }
 
   /** The newest ids in one place. */
@@ -73,8 +76,8 @@ export const make = (house: PgClient.PgClient, schema: string) => {
       ...nodes.length === 0 ? [] : [house`(
         EXISTS (SELECT FROM ${s}.ready r JOIN ${s}.worker w ON w.id = r.worker_id WHERE r.queue_id = b.queue_id
           AND r.priority = b.priority AND r.ord = b.ord AND r.job_id = b.id AND w.node = ANY(${nodes}::text[]))
-        OR EXISTS (SELECT FROM ${s}.done d WHERE d.job_id = b.id AND coalesce(d.node, (
-          SELECT w.node FROM ${s}.worker w WHERE w.id = d.worker_id)) = ANY(${nodes}::text[])))`]
+        OR EXISTS (SELECT FROM ${s}.done d JOIN ${s}.node n ON n.worker_id = d.worker_id
+          WHERE d.job_id = b.id AND n.name = ANY(${nodes}::text[])))`]
     ]
     return house`(SELECT b.id FROM ${s}.job b WHERE ${house.and(conditions)} ORDER BY b.id DESC LIMIT ${limit})`
   }

@@ -33,8 +33,11 @@ export const make = (options: {
   readonly lease: Lease["Service"]
   /** Wakes whoever waits for these queues, 0 among them for what is due. */
   readonly wake: (queues: ReadonlyArray<number>) => Effect.Effect<void>
+  /** How long after its start a server is not asked whose connections it has. Defaults to `10 seconds`. */
+  readonly settling?: Duration.Input | undefined
 }) => {
   const { house, lease, schema, wake } = options
+  const settling = Duration.toSeconds(Duration.fromInputUnsafe(options.settling ?? "10 seconds"))
   const s = house(schema)
   const transaction = <A, E>(work: Effect.Effect<A, E>) =>
     Effect.provideService(Database.transaction(work), SqlClient.SqlClient, house)
@@ -47,7 +50,7 @@ export const make = (options: {
       WITH absent AS MATERIALIZED (
         SELECT w.id FROM ${s}.worker w
         WHERE w.backend_pid IS NOT NULL AND w.expires_at > now()
-          AND pg_postmaster_start_time() < now() - interval '10 seconds'
+          AND pg_postmaster_start_time() < now() - ${settling}::float8 * interval '1 second'
           -- a role that may not see when others began sees nothing here: they count as present
           AND NOT EXISTS (SELECT FROM pg_stat_activity a
             WHERE a.pid = w.backend_pid AND coalesce(a.backend_start, w.backend_start) = w.backend_start)
@@ -71,14 +74,14 @@ export const make = (options: {
         SELECT r.ctid AS tid, r.epoch AS was,
           CASE WHEN c.job_id IS NOT NULL THEN 'x'
             WHEN r.attempt < b.max_attempts AND r.lost + 1 < ${maxLost}::int THEN 'a' ELSE 'f' END AS fate,
-          c.reason, w.node, coalesce(b.children, false) OR a.job_id IS NOT NULL AS settles
+          c.reason, coalesce(b.children, false) OR a.job_id IS NOT NULL AS settles
         FROM ${s}.ready r
-        JOIN ${s}.worker w ON w.id = r.worker_id
         LEFT JOIN ${s}.job b ON b.id = r.job_id
         LEFT JOIN ${s}.control c ON c.worker_id = r.worker_id AND c.job_id = r.job_id
         LEFT JOIN ${s}.awaited a ON a.job_id = r.job_id
         WHERE r.worker_id = ANY(${dead.map(({ id }) => id)}::int[]) FOR UPDATE OF r
       ), gone_workers AS (DELETE FROM ${s}.worker WHERE id = ANY(${dead.map(({ id }) => id)}::int[])
+      ), names AS (UPDATE ${s}.node SET since = now() WHERE worker_id = ANY(${dead.map(({ id }) => id)}::int[])
       ), gone_mail AS (DELETE FROM ${s}.control WHERE worker_id = ANY(${dead.map(({ id }) => id)}::int[])
       ), back AS (
         UPDATE ${s}.ready r SET worker_id = NULL, claimed_at = NULL, available_at = now(), lost = r.lost + 1,
@@ -88,10 +91,10 @@ export const make = (options: {
       ), gone AS (
         DELETE FROM ${s}.ready r USING own o WHERE r.ctid = o.tid AND o.fate <> 'a'
         RETURNING r.job_id, r.queue_id, r.epoch AS was, r.attempt, o.fate, o.reason, o.settles,
-          r.available_at, r.claimed_at, r.worker_id, r.lost + 1 AS lost, o.node
+          r.available_at, r.claimed_at, r.worker_id, r.lost + 1 AS lost
       ), ends AS (
-        INSERT INTO ${s}.done (job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, node)
-        SELECT job_id, available_at, claimed_at, worker_id, was, attempt, lost, fate::"char", node FROM gone
+        INSERT INTO ${s}.done (job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome)
+        SELECT job_id, available_at, claimed_at, worker_id, was, attempt, lost, fate::"char" FROM gone
         ON CONFLICT DO NOTHING
       ), taken AS MATERIALIZED (
         SELECT job_id, queue_id, was, attempt, fate, reason, settles FROM back

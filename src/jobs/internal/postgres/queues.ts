@@ -1,0 +1,132 @@
+/**
+ * Queues: what is in them, and how they behave.
+ */
+import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as StoredText from "../../../store/StoredText.ts"
+import { QueueNotFound } from "../../JobError.ts"
+import type { QueueSettings, QueueState } from "../../JobStore.ts"
+
+export const make = (options: {
+  readonly sql: PgClient.PgClient
+  readonly schema: string
+  readonly transaction: <A, E>(work: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** Wakes whoever waits for these queues, 0 among them for what is due. */
+  readonly wake: (queues: ReadonlyArray<number>) => Effect.Effect<void>
+}) => {
+  const { schema, sql, transaction, wake } = options
+  const s = sql(schema)
+
+  const list = Effect.map(
+    sql<{
+      name: string
+      pausedAt: Date | null
+      limit: string | null
+      fair: boolean
+      ageingMs: number | null
+      available: number
+      running: number
+      scheduled: number
+      retryable: number
+      pending: number
+      parked: number
+      oldestMs: number
+    }>`
+      SELECT q.name, q.paused_at AS "pausedAt", x.name AS limit, q.fair, q.ageing_ms::float8 AS "ageingMs",
+        (coalesce(r.available, 0) + coalesce(l.open, 0))::int AS available, coalesce(r.running, 0)::int AS running,
+        coalesce(l.scheduled, 0)::int AS scheduled, coalesce(l.retryable, 0)::int AS retryable,
+        coalesce(l.pending, 0)::int AS pending, coalesce(l.parked, 0)::int AS parked,
+        coalesce(greatest(0, extract(epoch FROM now() - least(r.oldest, l.oldest)) * 1000), 0)::float8 AS "oldestMs"
+      FROM ${s}.queue q
+      LEFT JOIN ${s}.limits x ON x.id = q.limit_id
+      LEFT JOIN (
+        SELECT queue_id, count(*) FILTER (WHERE worker_id IS NULL) AS available, count(worker_id) AS running,
+          min(available_at) FILTER (WHERE worker_id IS NULL) AS oldest
+        FROM ${s}.ready GROUP BY queue_id
+      ) r ON r.queue_id = q.id
+      LEFT JOIN (
+        SELECT queue_id, count(*) FILTER (WHERE state = 's' AND limit_id IS DISTINCT FROM 0) AS scheduled,
+          count(*) FILTER (WHERE state = 'r') AS retryable, count(*) FILTER (WHERE state = 'w') AS pending,
+          count(*) FILTER (WHERE state IN ('p', 'h') OR (state = 's' AND limit_id = 0)) AS open,
+          count(*) FILTER (WHERE state = 'p' OR (state = 's' AND limit_id = 0)) AS parked,
+          min(run_at) FILTER (WHERE state IN ('p', 'h')) AS oldest
+        FROM ${s}.later GROUP BY queue_id
+      ) l ON l.queue_id = q.id
+      ORDER BY q.name`.unprepared,
+    (rows) =>
+      rows.map((row): QueueState => ({
+        name: row.name,
+        limit: row.limit,
+        fair: row.fair,
+        ageingMs: row.ageingMs,
+        pausedAt: row.pausedAt === null ? null : DateTime.fromDateUnsafe(row.pausedAt),
+        counts: {
+          available: row.available,
+          running: row.running,
+          scheduled: row.scheduled,
+          retryable: row.retryable,
+          pending: row.pending
+        },
+        parked: row.parked,
+        oldestMs: Math.round(row.oldestMs)
+      }))
+  )
+
+  const pause = Effect.fnUntraced(function*(queue: string, paused: boolean) {
+    const [row] = yield* sql<{ id: number }>`
+      UPDATE ${s}.queue SET paused_at = CASE WHEN ${paused}::boolean THEN coalesce(paused_at, now()) END, updated_at = now()
+      WHERE name = ${StoredText.text(queue)} RETURNING id`
+    if (row === undefined) return yield* new QueueNotFound({ queue })
+    yield* wake([row.id])
+  })
+
+  /** Only in a queue without jobs do the orders of before and after not meet. */
+  const orderStands = Effect.fnUntraced(function*(id: number, settings: Partial<QueueSettings>) {
+    const [row] = yield* sql<{ same: boolean; empty: boolean }>`
+      SELECT fair = coalesce(${settings.fair ?? null}::boolean, fair)
+          AND (NOT ${settings.ageingMs !== undefined}::boolean
+            OR ageing_ms IS NOT DISTINCT FROM ${settings.ageingMs ?? null}::float8::bigint) AS same,
+        NOT EXISTS (SELECT FROM ${s}.ready WHERE queue_id = ${id}) AND
+          NOT EXISTS (SELECT FROM ${s}.later WHERE queue_id = ${id}) AS empty
+      FROM ${s}.queue WHERE id = ${id}`
+    return row === undefined || row.same || row.empty
+  })
+
+  const configure = (queue: string, settings: Partial<QueueSettings>) =>
+    transaction(Effect.gen(function*() {
+      const name = StoredText.text(queue)
+      if (settings.ageingMs !== undefined && settings.ageingMs !== null && !(settings.ageingMs >= 1)) {
+        return `queue ${queue}: a job cannot age by ${settings.ageingMs} ms: give at least 1, or null for no ageing`
+      }
+      yield* sql`INSERT INTO ${s}.queue (name) VALUES (${name}) ON CONFLICT DO NOTHING`
+      const [row] = yield* sql<{ id: number }>`SELECT id FROM ${s}.queue WHERE name = ${name} FOR UPDATE`
+      if (row === undefined) return `queue ${queue} was removed at this moment: try again`
+      const { id } = row
+      if (!(yield* orderStands(id, settings))) {
+        return `queue ${queue} holds jobs that were ordered as it is now: change fair or ageing when it is empty`
+      }
+      if (settings.fair !== undefined || settings.ageingMs !== undefined) {
+        yield* sql`
+          UPDATE ${s}.queue SET fair = coalesce(${settings.fair ?? null}::boolean, fair), updated_at = now(),
+            ageing_ms = CASE WHEN ${settings.ageingMs !== undefined}::boolean
+              THEN ${settings.ageingMs ?? null}::float8::bigint ELSE ageing_ms END
+          WHERE id = ${id}`
+      }
+      if (settings.limit !== undefined) {
+        const limit = yield* limitId(settings.limit)
+        if (limit === undefined) return `queue ${queue}: there is no limit ${settings.limit}: set it first`
+        yield* sql`SELECT ${s}.limit_queue(${id}, ${limit}::int)`
+      }
+      yield* wake([id, 0])
+      return null
+    }))
+
+  const limitId = (limit: string | null) =>
+    limit === null ? Effect.succeed(null) : Effect.map(
+      sql<{ id: number }>`SELECT id FROM ${s}.limits WHERE name = ${StoredText.text(limit)}`,
+      ([row]) => row?.id
+    )
+
+  return { list, pause, configure }
+}

@@ -1,0 +1,79 @@
+/**
+ * Functions for programs in any language, and for autoscalers. Their names and parameters are public: a change gets a new
+ * name.
+ */
+
+/**
+ * Enqueues one job, in the caller's transaction, and answers its id. `options`, all optional: `priority` (lower first),
+ * `maxAttempts`, `delayMs`, `runAt` (a timestamp), `tenant`, `tags` (an array of texts), `uniqueKey` (a text: while a job
+ * of the queue and task with this key has not ended, its id is the answer). The payload has to be what the task's Schema
+ * reads. What cannot be understood is an error, and nothing is enqueued. The workers find the job with their next poll at
+ * the latest; `notify` true wakes them at the commit, which then waits for other commits that notify.
+ */
+const enqueueJob = (s: string) =>
+  `create function ${s}.enqueue_job(queue text, task text, payload jsonb, options jsonb default '{}') returns bigint
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  o jsonb := coalesce(options, '{}'); q int; t int; e record; odd text; meta jsonb;
+begin
+  if coalesce(enqueue_job.queue, '') = '' or coalesce(enqueue_job.task, '') = '' then
+    raise exception 'enqueue_job: name a queue and a task' using errcode = '22023';
+  end if;
+  if enqueue_job.payload is null then
+    raise exception 'enqueue_job: the payload is NULL: give JSON, ''null'' where there is nothing' using errcode = '22023';
+  end if;
+  if jsonb_typeof(o) <> 'object' then
+    raise exception 'enqueue_job: the options are no JSON object: %', o using errcode = '22023';
+  end if;
+  select string_agg(k, ', ') into odd from jsonb_object_keys(o) k
+  where k not in ('priority', 'maxAttempts', 'delayMs', 'runAt', 'tenant', 'tags', 'uniqueKey', 'notify');
+  if odd is not null then
+    raise exception 'enqueue_job: unknown options: %', odd
+      using errcode = '22023', hint = 'known are priority, maxAttempts, delayMs, runAt, tenant, tags, uniqueKey, notify';
+  end if;
+  if jsonb_typeof(o -> 'tags') not in ('array', 'null') then
+    raise exception 'enqueue_job: tags are no array of texts: %', o -> 'tags' using errcode = '22023';
+  end if;
+  if (o ->> 'delayMs')::bigint < 0 or (o ->> 'maxAttempts')::int < 1 then
+    raise exception 'enqueue_job: delayMs is below 0, or maxAttempts below 1' using errcode = '22023';
+  end if;
+  meta := case when jsonb_typeof(o -> 'tags') = 'array' then jsonb_build_object('tags', o -> 'tags') end;
+  select n.queue_id, n.task_id into q, t from ${s}.names(array[enqueue_job.queue], array[enqueue_job.task]) n;
+  select x.* into e from ${s}.enqueue_any(array[q], array[t], array[enqueue_job.payload::text], array[meta::text],
+    array[(o ->> 'priority')::smallint], array[(o ->> 'maxAttempts')::smallint], array[(o ->> 'delayMs')::bigint],
+    array[(o ->> 'runAt')::timestamptz], array[o ->> 'tenant'], null, null,
+    case when o ->> 'uniqueKey' is not null then
+      array[sha256(convert_to(enqueue_job.queue || e'\\n' || enqueue_job.task || e'\\n' || (o ->> 'uniqueKey'), 'UTF8'))] end,
+    null, null, null, null, null, null, null, null, null, null) x;
+  if (o ->> 'notify')::boolean then
+    perform pg_notify(${literal(s)}, 'jobs/queue/' || enqueue_job.queue);
+  end if;
+  return e.ids[1];
+end $$`
+
+/** The channel of notifications is named like the schema. */
+const literal = (s: string) => `'${s.slice(1, -1)}'`
+
+/**
+ * Seconds of work that wait in a queue, rounded up: available jobs times how long one has taken of late, in seconds, over
+ * the last 1,000 that completed within an hour. Until one has completed it is the number of those that wait. For an
+ * autoscaler that asks for one number: divide by how fast the queue is to be empty.
+ */
+const scalingMetric = (s: string) =>
+  `create function ${s}.scaling_metric(queue text) returns bigint language sql stable as $$
+  with q as (select id from ${s}.queue where name = $1
+  ), w as (
+    select (select count(*) from ${s}.ready r where r.queue_id = q.id and r.worker_id is null)
+      + (select count(*) from ${s}.later l where l.queue_id = q.id and l.state in ('s', 'r') and l.run_at <= now()) as n from q
+  ), d as (
+    select avg(greatest(0, extract(epoch from x.finished_at - x.claimed_at))) as s from (
+      select d.finished_at, d.claimed_at from ${s}.done d join q on true
+      where d.job_id > ${s}.id_floor(now() - interval '1 day') and d.outcome = 'c' and d.claimed_at is not null
+        and d.finished_at > now() - interval '1 hour'
+        and exists (select from ${s}.job j where j.id = d.job_id and j.queue_id = q.id)
+      order by d.job_id desc limit 1000) x
+  )
+  select coalesce(ceil(w.n * coalesce(greatest(d.s, 0.001), 1)), 0)::bigint from d left join w on true $$`
+
+export const interop = (s: string): ReadonlyArray<string> => [enqueueJob(s), scalingMetric(s)]

@@ -1,0 +1,66 @@
+/** The parts of the Postgres store on a database of their own, and jobs put into the tables as a store would. */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Supervisor from "ostinato/core/Supervisor"
+import { Database } from "ostinato/store/Database"
+import * as Lease from "ostinato/store/Lease"
+import { Notifier } from "ostinato/store/Notifier"
+import * as members from "../../../src/jobs/internal/postgres/members.ts"
+import * as rescue from "../../../src/jobs/internal/postgres/rescue.ts"
+import { migrations } from "../../../src/jobs/internal/postgres/tables.ts"
+import { ControlSql } from "../../../src/store/ControlSql.ts"
+import * as TestDatabase from "../../contract/TestDatabase.ts"
+
+export const layer = Layer.mergeAll(Notifier.layer(), Lease.Lease.layer()).pipe(
+  Layer.provideMerge(Layer.merge(Supervisor.layer, TestDatabase.layer(Lease.migrations, migrations)))
+)
+
+/** With a thread that beats already: until it does, a lease this short may be over. */
+export const makeMembers = (lease: members.LeaseOptions = { lease: "3 seconds", beat: "500 millis" }) =>
+  Effect.gen(function*() {
+    const sql = yield* PgClient.PgClient
+    const made = yield* members.make({
+      house: yield* ControlSql,
+      schema: "ostinato",
+      database: yield* Database,
+      notifier: yield* Notifier,
+      supervisor: yield* Supervisor.Supervisor,
+      timing: members.timing(lease)
+    })
+    const beats = Effect.scoped(Effect.gen(function*() {
+      const { id, lost } = yield* made.join({ node: "first", info: {}, serves: {} })
+      const recorded = Effect.repeat(
+        Effect.delay(sql`SELECT FROM ostinato.worker WHERE id = ${id} AND backend_pid > 0`, "20 millis"),
+        { until: (rows) => rows.length > 0 }
+      )
+      return yield* Effect.raceFirst(Effect.as(recorded, true), Effect.as(lost, false))
+    }))
+    yield* Effect.repeat(beats, { until: (beating) => beating })
+    return made
+  })
+
+export const makeRescue = Effect.gen(function*() {
+  return rescue.make({
+    house: yield* ControlSql,
+    schema: "ostinato",
+    lease: yield* Lease.Lease,
+    wake: () => Effect.void
+  })
+})
+
+/** Puts jobs into a queue; gives their ids. */
+export const enqueue = (queue: string, count: number) =>
+  Effect.gen(function*() {
+    const sql = yield* PgClient.PgClient
+    const rows = yield* sql<{ id: string }>`
+      SELECT ostinato.enqueue_job(${queue}, 'task', jsonb_build_object('n', n))::text AS id FROM generate_series(1, ${count}) n`
+    return rows.map(({ id }) => id)
+  })
+
+/** Claims jobs for a member. */
+export const claim = (queue: string, member: number, limit = 100) =>
+  Effect.flatMap(PgClient.PgClient, (sql) =>
+    sql<{ job_id: bigint; epoch: number; attempt: number }>`
+    SELECT c.job_id, c.epoch, c.attempt FROM ostinato.queue q,
+      ostinato.claim(q.id, ${limit}, ${member}, (-32768)::smallint, -1, -1) c WHERE q.name = ${queue}`)
