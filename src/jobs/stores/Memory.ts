@@ -21,7 +21,6 @@ import { promote } from "../internal/memory/moves.ts"
 import * as query from "../internal/memory/query.ts"
 import * as queueSettings from "../internal/memory/queueSettings.ts"
 import * as retention from "../internal/memory/retention.ts"
-import { hasEnded } from "../internal/memory/row.ts"
 import { show } from "../internal/memory/show.ts"
 import * as table from "../internal/memory/tables.ts"
 import * as transaction from "../internal/memory/transaction.ts"
@@ -72,7 +71,7 @@ export const layer: Layer.Layer<JobStore, never, Supervisor> = Layer.effect(
         look((now) =>
           Array.from(graph.parentsOf(tables, BigInt(id))).sort((a, b) => a < b ? -1 : 1).flatMap((parent) => {
             const row = tables.rows.get(parent)
-            return row !== undefined && hasEnded(row) ? [show(tables, row, now)] : []
+            return row === undefined ? [] : [show(tables, row, now)]
           })
         ),
 

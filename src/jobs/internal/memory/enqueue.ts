@@ -46,7 +46,7 @@ const holder = (tables: Tables, job: NewJob, now: number): Row | undefined => {
   takeOut(tables, row, now, "again")
   if (job.unique.onConflict === "replace") {
     row.payload = job.payload
-    row.meta = job.meta
+    row.meta = metaOf(row.queue, job)
     Object.assign(row, order(row.queue, row.id, job))
   }
   row.at = dueOf(job, now)
@@ -62,7 +62,7 @@ const insert = (tables: Tables, job: NewJob, now: number): Row => {
     queue,
     task: job.task,
     payload: job.payload,
-    meta: job.meta,
+    meta: metaOf(queue, job),
     ...order(queue, id, job),
     maxAttempts: job.maxAttempts,
     place: "scheduled",
@@ -91,6 +91,10 @@ const insert = (tables: Tables, job: NewJob, now: number): Row => {
 
 const dueOf = ({ delayMs, runAt }: NewJob, now: number) =>
   runAt === null ? now + Math.max(0, delayMs) : Math.max(now, DateTime.toEpochMillis(runAt))
+
+/** A queue that orders by age keeps the priority that was given beside the order. */
+const metaOf = ({ settings }: Queue, { meta, priority }: NewJob) =>
+  settings.ageingMs === null ? meta : { ...meta, priority }
 
 /** Where it stands in its queue: first come, first served; by age and priority; or by the turn of its tenant. */
 const order = (queue: Queue, id: bigint, job: NewJob): Pick<Row, "ord" | "priority"> => {

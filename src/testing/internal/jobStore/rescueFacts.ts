@@ -1,0 +1,86 @@
+/** What happens to jobs whose worker died. */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { type Expire, type Fact, fresh, freshKey, jobOf, join, lane, named, nameOf, statesOf } from "./lane.ts"
+
+export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
+  fact(
+    "S2.30 S2.31 a member whose lease ran out claims nothing, its jobs come back with a loss counted, and it is fenced",
+    Effect.gen(function*() {
+      const { claimBy, claimed, end, enqueue, member, store } = yield* lane
+      const [id] = yield* enqueue({})
+      const [job] = yield* claimed(1)
+      yield* expire(member)
+      assert.deepStrictEqual(yield* claimBy(member), [])
+      const rescued = yield* store.rescue
+      assert.deepInclude(rescued, { id: job.id, queue: job.queue, fate: "available" })
+      assert.deepInclude(yield* jobOf(id), { state: "available", attempt: 1, lost: 1 })
+      assert.deepStrictEqual((yield* store.attempts(job.id)).map(({ failure }) => failure?.tag), ["WorkerLost"])
+      assert.strictEqual(yield* end(job, "completed"), "fenced")
+      assert.deepStrictEqual(yield* claimBy(member), [])
+      const survivor = yield* join
+      const [again] = yield* claimBy(survivor, 1)
+      assert.deepInclude(again, { id: job.id, attempt: 2, lost: 1, epoch: 3 })
+      assert.notInclude((yield* store.members).map(({ id }) => id), member.id)
+      assert.notInclude((yield* store.rescue).map(({ id }) => id), job.id)
+    })
+  )
+
+  fact(
+    "a job that is lost with its worker three times is discarded, its key and its permit are free",
+    Effect.gen(function*() {
+      const { claimBy, enqueue, queue, store } = yield* lane
+      const name = yield* fresh("limit")
+      yield* store.limits.set({ name, permits: 1, rate: null })
+      const limit = { name, key: "k", strict: true }
+      const unique = { key: yield* freshKey, withinMs: null, until: "done", onConflict: "skip" } as const
+      const [poison] = yield* enqueue(named("poison", { unique, limit }), named("next", { limit }))
+      for (const fate of ["available", "available", "discarded"]) {
+        const member = yield* join
+        assert.deepStrictEqual((yield* claimBy(member)).map(nameOf), ["poison"])
+        yield* expire(member)
+        assert.deepInclude(yield* store.rescue, { id: poison, queue, fate })
+      }
+      const job = yield* jobOf(poison)
+      assert.deepInclude(job, { state: "discarded", lost: 3 })
+      assert.strictEqual(job.failure?.tag, "WorkerLost")
+      assert.deepStrictEqual((yield* claimBy(yield* join)).map(nameOf), ["next"])
+      const [again] = yield* enqueue(named("poison", { unique }))
+      assert.notStrictEqual(again, poison)
+    })
+  )
+
+  fact(
+    "a job that is to end is not run again when its worker dies, nor one without attempts left; their children learn it",
+    Effect.gen(function*() {
+      const { claimBy, enqueue, store } = yield* lane
+      const after = [{ parent: 0, on: "failed" }] as const
+      const member = yield* join
+      const [asked, child, last] = yield* enqueue({}, { after }, { maxAttempts: 1 })
+      yield* claimBy(member)
+      yield* store.cancel([asked], { actor: "ada", reason: null })
+      yield* expire(member)
+      const rescued = yield* store.rescue
+      assert.includeDeepMembers(rescued.map(({ fate, id }) => [id, fate]), [[asked, "cancelled"], [last, "discarded"]])
+      yield* store.promote(100)
+      assert.deepStrictEqual(yield* statesOf(asked, child, last), ["cancelled", "available", "discarded"])
+      assert.strictEqual((yield* jobOf(asked)).failure?.cancellation?.actor, "ada")
+    })
+  )
+
+  fact(
+    "members that live lose nothing",
+    Effect.gen(function*() {
+      const { claimBy, enqueue, store } = yield* lane
+      const [dead, alive] = [yield* join, yield* join]
+      const [one, two] = yield* enqueue({}, {})
+      yield* claimBy(dead, 1)
+      yield* expire(dead)
+      const late = yield* join
+      yield* claimBy(late, 1)
+      yield* store.rescue
+      assert.deepStrictEqual(yield* statesOf(one, two), ["available", "running"])
+      assert.notStrictEqual(alive.id, late.id)
+    })
+  )
+}
