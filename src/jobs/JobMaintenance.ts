@@ -32,7 +32,7 @@ export const layer = (options: Options = {}): Layer.Layer<never, never, JobStore
   Layer.effectDiscard(Effect.gen(function*() {
     const store = yield* JobStore
     const supervisor = yield* Supervisor
-    const metrics = JobMetrics.make(yield* Effect.context<never>())
+    const metrics = JobMetrics.make(yield* Effect.context())
     const loops = {
       promoter: promoter(store),
       rescuer: rescuer(store, metrics),

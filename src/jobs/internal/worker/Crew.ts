@@ -66,15 +66,20 @@ export const make = Effect.fnUntraced(function*(options: {
     const membership = new Membership(joined.value, own)
     yield* Scope.provide(
       Effect.andThen(
-        supervisor.start(`${name}: lease of member ${joined.value.id}`, Effect.andThen(
-          joined.value.lost,
-          Effect.suspend(() => {
-            engine.lose(membership)
-            retire(membership)
-            bell.ring()
-            return Effect.logWarning("the lease of this worker is lost: what it ran was interrupted, and it joins again")
-          })
-        )),
+        supervisor.start(
+          `${name}: lease of member ${joined.value.id}`,
+          Effect.andThen(
+            joined.value.lost,
+            Effect.suspend(() => {
+              engine.lose(membership)
+              retire(membership)
+              bell.ring()
+              return Effect.logWarning(
+                "the lease of this worker is lost: what it ran was interrupted, and it joins again"
+              )
+            })
+          )
+        ),
         supervisor.start(`${name}: mail of member ${joined.value.id}`, mail(membership))
       ),
       own

@@ -122,7 +122,7 @@ export class Engine {
   /** Asks all that runs to stop within this many milliseconds. */
   interrupt(graceMs: number): void {
     for (const lane of this.lanes.values()) {
-      for (const live of [...lane.running]) {
+      for (const live of lane.running) {
         if (live.place === "running") this.cut(live, { kind: "shutdown" }, graceMs)
         else this.lookAt(live, Math.min(live.due === -1 ? Infinity : live.due, this.now() + graceMs))
       }
@@ -132,7 +132,7 @@ export class Engine {
   /** Lets go of all that has not stopped. */
   abandonAll(): void {
     for (const lane of this.lanes.values()) {
-      for (const live of [...lane.running]) this.abandon(live)
+      for (const live of lane.running) this.abandon(live)
     }
     this.watch.stop()
   }
@@ -162,7 +162,7 @@ export class Engine {
 
   settle(): void {
     if (this.idle.size === 0 || !this.isIdle) return
-    for (const listener of [...this.idle]) listener()
+    for (const listener of this.idle) listener()
   }
 
   schedule(): void {
@@ -206,6 +206,7 @@ export class Engine {
     const left = deadline === undefined ? -1 : deadline - live.storeNow
     if (deadline !== undefined && left <= 0) return this.record(live, outcome.expired(live))
     live.place = "running"
+    live.encode = served.encode
     live.graceMs = served.graceMs
     live.limitMs = timeoutMs === undefined ? served.timeoutMs : Math.max(1, timeoutMs)
     lane.running.add(live)
@@ -263,7 +264,7 @@ export class Engine {
     const now = this.now()
     let next = -1
     for (const lane of this.lanes.values()) {
-      for (const live of [...lane.running]) {
+      for (const live of lane.running) {
         if (live.due !== -1 && live.due <= now) this.late(live, now)
         if (live.due !== -1 && live.place !== "ended" && (next === -1 || live.due < next)) next = live.due
       }

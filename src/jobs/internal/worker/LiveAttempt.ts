@@ -18,9 +18,10 @@ import type { Journal } from "../../../core/AttemptRunner.ts"
 import type { CheckpointStore } from "../../../core/CheckpointStore.ts"
 import type { Cancellation, LogLine, RunId, StageRecord, Trigger } from "../../../core/TaskRun.ts"
 import { type JobReport, runIdOf } from "../../Job.ts"
-import type { Claimed, End, JobStore } from "../../JobStore.ts"
+import type { Claimed, JobStore } from "../../JobStore.ts"
 import { Lines } from "./Lines.ts"
 import type { Membership } from "./Membership.ts"
+import type { Served } from "./Served.ts"
 
 /** Why an attempt was asked to stop. */
 export type Verdict =
@@ -69,14 +70,16 @@ export class LiveAttempt implements AttemptService, Journal {
   due = -1
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   verdict: Verdict | undefined
+  /** Writes a value of its task. */
+  encode: Served["encode"] = () => Effect.undefined
   graceMs = -1
   limitMs = -1
-  /** What `completeTx` gave, in a transaction that may or may not have been committed. */
-  settled: End | undefined
+  /** Completed in a transaction of the handler's, if that was committed. */
+  isCompletedTx = false
   private lines: Lines | undefined
-  private items_: Map<string, Items> | undefined
+  private reports: Map<string, Items> | undefined
   private stages: Array<StageRecord> | undefined
-  private runId_: RunId | undefined
+  private knownRunId: RunId | undefined
 
   constructor(job: Claimed, membership: Membership, around: Surroundings) {
     this.job = job
@@ -86,7 +89,7 @@ export class LiveAttempt implements AttemptService, Journal {
   }
 
   get runId(): RunId {
-    return this.runId_ ??= runIdOf(this.job.id)
+    return this.knownRunId ??= runIdOf(this.job.id)
   }
 
   get trigger(): Trigger {
@@ -137,9 +140,9 @@ export class LiveAttempt implements AttemptService, Journal {
   }
 
   get report(): JobReport | null {
-    if (this.items_ === undefined && this.stages === undefined) return null
+    if (this.reports === undefined && this.stages === undefined) return null
     return {
-      ...(this.items_ === undefined ? {} : { items: Array.from(this.items_.values()).reduce(sum) }),
+      ...(this.reports === undefined ? {} : { items: Array.from(this.reports.values()).reduce(sum) }),
       ...(this.stages === undefined ? {} : { stages: this.stages })
     }
   }
@@ -164,7 +167,7 @@ export class LiveAttempt implements AttemptService, Journal {
   add(): void {}
 
   items(place: string, items: Items): void {
-    ;(this.items_ ??= new Map()).set(place, items)
+    ;(this.reports ??= new Map()).set(place, items)
   }
 
   stage(stage: StageRecord): void {

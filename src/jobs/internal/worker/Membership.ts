@@ -10,7 +10,7 @@
  * worker goes on under a new membership and leaves the old one when what it has of it is done. What it never got is
  * taken back like the jobs of a worker that died.
  */
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { Member } from "../../JobStore.ts"
 
 export class Membership {

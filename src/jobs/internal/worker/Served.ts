@@ -7,12 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Logger from "effect/Logger"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as AttemptRunner from "../../../core/AttemptRunner.ts"
-import type { Storable, Task } from "../../../core/Task.ts"
+import type { Any, Storable, Task } from "../../../core/Task.ts"
+import { TaskError } from "../../../core/TaskError.ts"
 import type { Claimed } from "../../JobStore.ts"
+import * as PayloadVersion from "../../PayloadVersion.ts"
 import { immediate } from "./immediate.ts"
 
 /** What becomes of a job after a failure. */
@@ -36,7 +39,7 @@ export interface Served {
   /** Milliseconds; -1 for no limit. */
   readonly timeoutMs: number
   readonly graceMs: number
-  readonly retry: Schedule.Schedule<unknown, unknown> | undefined
+  readonly retry: Schedule.Schedule<unknown> | undefined
   readonly manners: Manners
 }
 
@@ -49,24 +52,28 @@ export const make = <Name extends string, P extends Storable, S extends Storable
   Effect.map(AttemptRunner.make(task, base, logger), (ready) => ({
     name: task.name,
     ready,
-    decode: decoder(task.payload),
+    decode: decoder(task),
     encode: encoder(task.success),
-    encodeError: Schema.encodeUnknownEffect(Schema.toCodecJson(task.error)),
+    encodeError: Schema.encodeUnknownEffect(Schema.toCodecJson(Schema.Union([task.error, TaskError]))),
     timeoutMs: Duration.isFinite(task.timeout) ? Duration.toMillis(task.timeout) : -1,
     graceMs: Duration.isFinite(task.grace) ? Duration.toMillis(task.grace) : -1,
-    // it is given what the task's own policy is given, and nothing else
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
-    retry: task.retry as Schedule.Schedule<unknown, unknown> | undefined,
+    retry: task.retry,
     manners
   }))
 
-const decoder = (schema: Storable) => {
-  const decode: (json: unknown) => Parsed<unknown> = Schema.decodeUnknownEffect(Schema.toCodecJson(schema))
-  const isList = SchemaAST.isArrays(schema.ast)
-  return (json: Schema.Json): Effect.Effect<unknown, string> => {
+const decoder = (task: Any) => {
+  const decode: (json: unknown) => Parsed<unknown> = Schema.decodeUnknownEffect(Schema.toCodecJson(task.payload))
+  const isList = SchemaAST.isArrays(task.payload.ast)
+  const newest = PayloadVersion.versionOf(task)
+  const read = (json: Schema.Json): Effect.Effect<unknown, string> => {
     // a struct without fields would take any value
     if (!(Array.isArray(json) ? isList : Predicate.isObject(json))) return Effect.fail("it is no JSON object")
     return worded(decode(json))
+  }
+  return (json: Schema.Json, version: number): Effect.Effect<unknown, string> => {
+    if (version === newest) return read(json)
+    const current = PayloadVersion.upcast(task, version, json)
+    return Result.isSuccess(current) ? read(current.success) : Effect.fail(current.failure.detail)
   }
 }
 

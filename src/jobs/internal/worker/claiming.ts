@@ -21,63 +21,65 @@ import type { Patience } from "./patience.ts"
 /** Milliseconds of the first sleep. */
 const shortest = 50
 
-export const claimer = Effect.fnUntraced(function*(lane: Lane, { crew, engine, holds, idleMs, maxResults, patience, store }: {
-  readonly store: JobStore["Service"]
-  readonly engine: Engine
-  readonly crew: Crew
-  readonly holds: Holds
-  readonly patience: Patience
-  readonly idleMs: number
-  /** Results that may wait for the store. */
-  readonly maxResults: number
-}) {
-  lane.isClaiming = false
-  let failures = 0
-  let nap = shortest
-  while (engine.isOpen) {
-    const membership = crew.current
-    if (membership === undefined) {
-      yield* crew.joined
-      continue
-    }
-    const limit = engine.results.size >= maxResults ? 0 : lane.wants
-    if (limit === 0) {
-      lane.waitsFor = "room"
-      yield* lane.bell.rung
-      lane.waitsFor = null
-      continue
-    }
-    lane.hasNews = false
-    lane.isClaiming = true
-    // what was claimed is in good hands before anything can interrupt
-    const claimed = yield* Effect.uninterruptible(
-      Effect.gen(function*() {
-        const answer = yield* Effect.result(patience.ask("claim", store.claim(membership.member, lane.name, limit)))
-        if (Result.isSuccess(answer) && answer.success.length > 0) {
-          // a hold that cannot be asked for is as it was
-          yield* Effect.ignore(holds.refresh)
-          lane.measure(engine.now())
-          engine.take(lane, answer.success, membership)
-        }
-        return Result.map(answer, ({ length }) => length)
-      })
-    )
+export const claimer = Effect.fnUntraced(
+  function*(lane: Lane, { crew, engine, holds, idleMs, maxResults, patience, store }: {
+    readonly store: JobStore["Service"]
+    readonly engine: Engine
+    readonly crew: Crew
+    readonly holds: Holds
+    readonly patience: Patience
+    readonly idleMs: number
+    /** Results that may wait for the store. */
+    readonly maxResults: number
+  }) {
     lane.isClaiming = false
-    engine.settle()
-    if (Result.isFailure(claimed)) {
-      crew.renew(membership)
-      yield* patience.told(claimed.failure)
-      yield* patience.pause(failures++)
-      continue
+    let failures = 0
+    let nap = shortest
+    while (engine.isOpen) {
+      const membership = crew.current
+      if (membership === undefined) {
+        yield* crew.joined
+        continue
+      }
+      const limit = engine.results.size >= maxResults ? 0 : lane.wants
+      if (limit === 0) {
+        lane.waitsFor = "room"
+        yield* lane.bell.rung
+        lane.waitsFor = null
+        continue
+      }
+      lane.hasNews = false
+      lane.isClaiming = true
+      // what was claimed is in good hands before anything can interrupt
+      const claimed = yield* Effect.uninterruptible(
+        Effect.gen(function*() {
+          const answer = yield* Effect.result(patience.ask("claim", store.claim(membership.member, lane.name, limit)))
+          if (Result.isSuccess(answer) && answer.success.length > 0) {
+            // a hold that cannot be asked for is as it was
+            yield* Effect.ignore(holds.refresh)
+            lane.measure(engine.now())
+            engine.take(lane, answer.success, membership)
+          }
+          return Result.map(answer, ({ length }) => length)
+        })
+      )
+      lane.isClaiming = false
+      engine.settle()
+      if (Result.isFailure(claimed)) {
+        crew.renew(membership)
+        yield* patience.told(claimed.failure)
+        yield* patience.pause(failures++)
+        continue
+      }
+      failures = 0
+      if (claimed.success > 0) nap = shortest
+      if (claimed.success >= limit || lane.hasNews) continue
+      lane.waitsFor = "jobs"
+      const jitter = yield* Random.nextBetween(0.8, 1.2)
+      yield* lane.bell.within(nap * jitter)
+      lane.waitsFor = null
+      // woken: there is something going on
+      nap = lane.hasNews ? shortest : Math.min(idleMs, nap * 2)
     }
-    failures = 0
-    if (claimed.success > 0) nap = shortest
-    if (claimed.success >= limit || lane.hasNews) continue
-    lane.waitsFor = "jobs"
-    const jitter = yield* Random.nextBetween(0.8, 1.2)
-    yield* lane.bell.within(nap * jitter)
-    lane.waitsFor = null
-    // woken: there is something going on
-    nap = lane.hasNews ? shortest : Math.min(idleMs, nap * 2)
   }
-})
+)

@@ -48,7 +48,7 @@ export const finisher = ({ crew, engine, onFenced, patience, store }: {
         // after an answer that was lost, the first attempt may be what fenced the second
         if (answer.success.size > 0 && !isRepeated) {
           for (const ended of batch) {
-            if (answer.success.has(ended.live.job.id) && ended.live.settled === undefined) onFenced(ended)
+            if (answer.success.has(ended.live.job.id) && !ended.live.isCompletedTx) onFenced(ended)
           }
         }
         rest = rest.slice(batch.length)

@@ -32,6 +32,9 @@ import * as replay from "./replay.ts"
 import type { Served } from "./Served.ts"
 import { signalled, Snoozed, Undecodable } from "./signal.ts"
 
+/** Milliseconds that a job waits at most for its next attempt: 100 years. */
+const longest = 3_155_760_000_000
+
 /** The end of an attempt. */
 export const ended = (
   live: LiveAttempt,
@@ -40,7 +43,7 @@ export const ended = (
 ): End => ({
   job: live.job,
   outcome,
-  delayMs: about?.delayMs ?? 0,
+  delayMs: Math.min(longest, Math.ceil(about?.delayMs ?? 0)),
   output: about?.output,
   failure: about?.failure ?? null,
   note: about?.note ?? null,
@@ -53,10 +56,13 @@ export const completed = (live: LiveAttempt, served: Served, value: unknown): Ef
   const output = served.encode(value)
   const plain = immediate(output)
   if (plain !== undefined) return Exit.succeed(ended(live, "completed", { output: plain.value }))
-  return Effect.match(output, {
-    onSuccess: (output) => ended(live, "completed", { output }),
+  return Effect.matchEffect(output, {
+    onSuccess: (output) => Effect.succeed(ended(live, "completed", { output })),
     onFailure: (detail) =>
-      ended(live, "discarded", { failure: fromCause(Cause.fail(new ResultInvalid({ task: served.name, detail }))) })
+      Effect.map(
+        stored(served, new ResultInvalid({ task: served.name, detail })),
+        (failure) => ended(live, "discarded", { failure })
+      )
   })
 }
 
@@ -67,7 +73,7 @@ export const failed = Effect.fnUntraced(function*(live: LiveAttempt, served: Ser
   if (verdict?.kind === "deadline") return expired(live)
   if (verdict?.kind === "timeout") {
     const timeout = new TaskTimeout({ task: job.task, timeoutMs: verdict.timeoutMs })
-    return yield* retried(live, served, timeout, fromCause(Cause.fail(timeout)))
+    return yield* retried(live, served, timeout, yield* stored(served, timeout))
   }
   const signal = signalled(cause)
   if (signal instanceof Snoozed) {
@@ -81,19 +87,15 @@ export const failed = Effect.fnUntraced(function*(live: LiveAttempt, served: Ser
   }
   const skip = skipped(cause)
   if (skip !== undefined) {
-    return ended(live, "cancelled", { failure: { kind: "failure", tag: "TaskSkipped", message: skip.message, cause: "" } })
+    return ended(live, "cancelled", { failure: yield* stored(served, skip) })
   }
   const failure = cause.reasons.find(Cause.isFailReason)
   if (failure !== undefined) {
-    const error = yield* Effect.option(Effect.suspend(() => served.encodeError(failure.error)))
-    return yield* retried(live, served, failure.error, {
-      ...fromCause(cause),
-      ...(error._tag === "None" ? {} : { error: error.value })
-    })
+    return yield* retried(live, served, failure.error, yield* stored(served, failure.error, cause))
   }
   const broken = Cause.hasDies(cause)
     ? fromCause(cause)
-    : fromCause(Cause.fail(new TaskInterrupted({ task: job.task, reason: "it interrupted itself" })))
+    : yield* stored(served, new TaskInterrupted({ task: job.task, reason: "it interrupted itself" }))
   const { retryDefects } = served.manners
   const delay = retryDefects === undefined
     ? null
@@ -132,6 +134,17 @@ export const expired = (live: LiveAttempt): End =>
     failure: fromCause(Cause.fail(new DeadlinePassed({ id: live.job.id, deadline: live.job.meta.deadline ?? 0 })))
   })
 
+/** A failure as it is kept: for people, and where it can be written so, for whoever awaits the job. */
+const stored = (
+  served: Served,
+  error: unknown,
+  cause: Cause.Cause<unknown> = Cause.fail(error)
+): Effect.Effect<JobFailure> =>
+  Effect.map(
+    Effect.exit(Effect.suspend(() => served.encodeError(error))),
+    (json) => ({ ...fromCause(cause), ...(Exit.isSuccess(json) ? { error: json.value } : {}) })
+  )
+
 const failures = ({ job }: LiveAttempt) => Math.max(1, job.attempt - job.lost)
 
 const retried = Effect.fnUntraced(function*(
@@ -144,7 +157,9 @@ const retried = Effect.fnUntraced(function*(
   // typed where it was given; a decision that breaks is none
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
   const decision = onError === undefined ? "retry" : yield* Effect.sync(() => onError(error as never, live.job)).pipe(
-    Effect.catchCause((cause) => Effect.as(Effect.logError(`onError of task ${served.name} broke`, cause), "retry" as const))
+    Effect.catchCause((cause) =>
+      Effect.as(Effect.logError(`onError of task ${served.name} broke`, cause), "retry" as const)
+    )
   )
   if (decision === "discard") return ended(live, "discarded", { failure })
   if (typeof decision === "object") {

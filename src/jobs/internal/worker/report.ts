@@ -1,11 +1,11 @@
 /** What a worker tells about its attempts: to the log and the metrics. A completion is a line of the log for debugging only. */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
-import type { End } from "../../JobStore.ts"
 import * as JobMetrics from "../../JobMetrics.ts"
+import type { End } from "../../JobStore.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
 
 export interface Report {

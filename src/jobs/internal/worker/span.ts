@@ -2,7 +2,7 @@
  * The span of an attempt: a root of its own, linked to whoever enqueued the job. Made where somebody traces, or did when
  * the job was enqueued.
  */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Headers from "effect/http/Headers"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"

@@ -2,7 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Scheduler from "effect/Scheduler"
@@ -111,7 +111,9 @@ export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
       `${name}: stopped, ${stopped.completed} completed, ${stopped.handedBack} handed back, ${stopped.abandoned} abandoned`
     )
     if (stopped.unrecorded > 0) {
-      yield* Effect.logError(`${name}: the store could not be told how ${stopped.unrecorded} attempts ended: they run again`)
+      yield* Effect.logError(
+        `${name}: the store could not be told how ${stopped.unrecorded} attempts ended: they run again`
+      )
     }
     yield* Deferred.succeed(closing, stopped)
     return stopped
@@ -130,7 +132,10 @@ export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
   yield* loop("progress", sayings.loop(store, patience))
   yield* loop("holds", holds.watch)
   for (const lane of engine.lanes.values()) {
-    yield* loop(`wake ${lane.name}`, Stream.runForEach(store.wakes(lane.name), () => Effect.sync(() => lane.noteJobs())))
+    yield* loop(
+      `wake ${lane.name}`,
+      Stream.runForEach(store.wakes(lane.name), () => Effect.sync(() => lane.noteJobs()))
+    )
     yield* loop(`claim ${lane.name}`, claimer(lane, { crew, engine, holds, idleMs, maxResults, patience, store }))
   }
   return { engine, stop }

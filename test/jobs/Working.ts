@@ -1,0 +1,42 @@
+/** A worker on a memory store of its own, and how to wait for what it does: by steps of the program, never by real time. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import * as Supervisor from "ostinato/core/Supervisor"
+import type { JobId } from "ostinato/jobs/Job"
+import { JobStore } from "ostinato/jobs/JobStore"
+import * as Memory from "ostinato/jobs/stores/Memory"
+
+/** A store and a supervisor. */
+export const store = Layer.provideMerge(Memory.layer, Supervisor.layer)
+
+/** Waits, without time passing, until something is so. */
+export const until = <E, R>(what: string, condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  Effect.gen(function*() {
+    for (let turn = 0; turn < 5000; turn++) {
+      if (yield* condition) return
+      yield* Effect.yieldNow
+    }
+    return yield* Effect.die(new Error(`it never came to it: ${what}`))
+  })
+
+export const job = (id: JobId) => Effect.flatMap(JobStore, (jobs) => Effect.flatMap(jobs.get(id), Effect.fromNullishOr))
+
+/** Waits until the job is in one of these states, and gives it. */
+export const reaches = (id: JobId, ...states: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    yield* until(`job ${id} is ${states.join(" or ")}`, Effect.map(job(id), ({ state }) => states.includes(state)))
+    return yield* job(id)
+  })
+
+/** Lets what can happen now happen. */
+export const settle = Effect.repeat(Effect.yieldNow, { times: 200 })
+
+/** Time passes, in steps of at most a second, so that what waits for one another has its turn in between. */
+export const pass = (seconds: number) =>
+  Effect.gen(function*() {
+    for (let left = seconds * 1000; left > 0; left -= 1000) {
+      yield* TestClock.adjust(Math.min(1000, left))
+      yield* settle
+    }
+  })
