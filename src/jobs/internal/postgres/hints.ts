@@ -23,7 +23,7 @@ export interface Hints {
   readonly from: (queue: number, now: number) => Cursor
   /** The claim that began at `from` was filled and ended here, or was not. */
   readonly reached: (queue: number, from: Cursor, last: Cursor | null, now: number) => void
-  /** Something of this priority, and newer than all that was claimed, has become available. */
+  /** Something new of this priority has become available. */
   readonly before: (queue: number, priority: number) => void
   /** Something that may stand before the hint has become available. */
   readonly reset: (queue: number) => void
@@ -42,7 +42,9 @@ export const make = (): Hints => {
       else places.set(queue, { cursor: last, scannedAt })
     },
     before: (queue, priority) => {
-      if (priority < (places.get(queue)?.cursor.priority ?? -32768)) places.delete(queue)
+      const cursor = places.get(queue)?.cursor
+      // where the order is not that of the ids, the newest may be anywhere
+      if (cursor !== undefined && (priority < cursor.priority || cursor.ord !== cursor.jobId)) places.delete(queue)
     },
     reset: (queue) => void places.delete(queue)
   }
