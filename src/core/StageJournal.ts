@@ -5,6 +5,7 @@
  * crash repeats at most what was under way. None unless a Layer or a worker provides one. A driver promises: what
  * `record` acknowledged, `recall` gives until it is pruned; a second record of a stage changes nothing.
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -25,6 +26,29 @@ export interface StageKey {
 }
 
 /**
+ * How a stage has ended that ran apart from its pipeline.
+ *
+ * @category models
+ */
+export type StageEnd =
+  & (
+    | { readonly status: "completed"; readonly value: unknown }
+    | { readonly status: "failed"; readonly cause: Cause.Cause<unknown> }
+    | {
+      readonly status: "skipped"
+      /** A stage before it, its own condition, or the end of the pipeline. */
+      readonly by: "dependency" | "condition" | "stop"
+      readonly reason: string
+    }
+  )
+  & {
+    /** Milliseconds from the start of its pipeline; null where it did not start. */
+    readonly startMs: number | null
+    /** Milliseconds. */
+    readonly runMs: number
+  }
+
+/**
  * Keeps what completed stages gave, by run and stage.
  *
  * @category models
@@ -33,6 +57,8 @@ export interface Journal {
   /** What the stage gave, in its JSON form, if it has completed. */
   readonly recall: (stage: StageKey) => Effect.Effect<Option.Option<Schema.Json>, CheckpointUnavailable>
   readonly record: (stage: StageKey, output: Schema.Json) => Effect.Effect<void, CheckpointUnavailable>
+  /** How a stage has ended that runs apart from its pipeline; it is then not run again, whatever its end was. */
+  readonly ended?: ((stage: StageKey) => StageEnd | undefined) | undefined
 }
 
 /**

@@ -14,15 +14,15 @@ import * as Effect from "effect/Effect"
 import type { RunRef } from "../core/Dispatch.ts"
 import * as RunGate from "../core/RunGate.ts"
 import type { Any } from "../core/Task.ts"
-import { type TaskError, TaskSkipped } from "../core/TaskError.ts"
-import { NextRunId, type Trigger } from "../core/TaskRun.ts"
+import type { TaskError } from "../core/TaskError.ts"
+import type { Trigger } from "../core/TaskRun.ts"
 import type { Tx } from "../store/Tx.ts"
+import { dispatched, type Keyed } from "./internal/dispatch.ts"
 import * as id from "./internal/payload/id.ts"
 import { type EnqueueError, insert } from "./internal/payload/insert.ts"
-import { type JobId, runIdOf } from "./Job.ts"
+import type { JobId } from "./Job.ts"
 import type { OtherTransaction } from "./JobError.ts"
 import type { JobOptions, JobRequest, Unique } from "./JobOptions.ts"
-import * as JobResult from "./JobResult.ts"
 import { type Enqueued, JobStore, type OnConflict } from "./JobStore.ts"
 
 export {
@@ -104,7 +104,7 @@ export const newId: Effect.Effect<JobId> = Effect.map(Clock.currentTimeMillis, i
 
 /**
  * The job id that belongs to something which happened, e.g. an event by its id and its instant: always the same, so that
- * however often it is handled it makes one job. Two names of one hour have the same id once in 10^12 pairs; then the
+ * however often it is handled it makes one job. Two names of one instant have the same id once in 2 * 10^9 pairs; then the
  * second is refused with `JobInvalid`.
  *
  * @category constructors
@@ -143,22 +143,9 @@ export const dispatch = <const By extends string = never>(options?: DispatchOpti
     payload: T["payload"]["Type"],
     trigger: Trigger
   ): Effect.Effect<RunRef<T["success"]["Type"], T["error"]["Type"] | TaskError>, EnqueueError, JobStore> =>
-    Effect.gen(function*() {
-      if (!(yield* yield* RunGate.RunGate)) {
-        const skipped = new TaskSkipped({ task: task.name, reason: "its turn went to another process" })
-        return { id: yield* yield* NextRunId, await: Effect.fail(skipped) }
-      }
-      const store = yield* JobStore
-      const said = trigger.kind === "schedule"
-        ? { ...options, id: idFrom(`${trigger.schedule} ${task.name}`, trigger.tick) }
-        : options
-      const [answer] = yield* insert([{ task, payload, options: said ?? {} }], { trigger })
-      if (answer === undefined) return yield* Effect.die("the store gave no answer")
-      const result = JobResult.ofRun(task, answer.id)
-      return { id: runIdOf(answer.id), await: Effect.provideService(result, JobStore, store) }
-    })
+    dispatched(task, trigger, (ofTick) =>
+      Effect.flatMap(
+        insert([{ task, payload, options: { ...options, trigger, id: ofTick } }]),
+        ([answer]) => answer === undefined ? Effect.die("the store gave no answer") : Effect.succeed(answer)
+      ))
   )
-
-/** A task whose payload has these fields. */
-type Keyed<By extends string> = [By] extends [never] ? unknown
-  : { readonly payload: { readonly Type: { readonly [Field in By]: unknown } } }

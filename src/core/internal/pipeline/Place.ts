@@ -12,7 +12,13 @@ import type { Planned } from "./plan.ts"
 export type Outcome =
   | { readonly status: "completed"; readonly value: unknown }
   | { readonly status: "failed"; readonly cause: Cause.Cause<unknown> }
-  | { readonly status: "skipped"; readonly by: "dependency" | "condition"; readonly reason: string }
+  | { readonly status: "skipped"; readonly by: "dependency" | "condition" | "stop"; readonly reason: string }
+
+/** In milliseconds, the first from the start of the pipeline. */
+export interface Times {
+  readonly startMs: number
+  readonly runMs: number
+}
 
 export type Places = ReadonlyMap<string, Place>
 
@@ -22,6 +28,8 @@ export class Place {
   startedAt: bigint | undefined = undefined
   endedAt: bigint | undefined = undefined
   outcome: Outcome | undefined = undefined
+  /** Where it ran apart from its pipeline. */
+  times: Times | undefined = undefined
   private readonly ended = Deferred.makeUnsafe<Outcome>()
 
   constructor(stage: Planned<never>) {

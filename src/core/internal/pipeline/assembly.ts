@@ -105,7 +105,8 @@ const made = <R>(
   }
 })
 
-const errorsOf = ({ executor, task }: Plan.Definition<unknown>): ReadonlyArray<Task.Storable> =>
+/** What a stage may fail with. */
+export const errorsOf = ({ executor, task }: Plan.Definition<unknown>): ReadonlyArray<Task.Storable> =>
   executor === undefined ? [task.error, TaskTimeout] : [task.error, TaskTimeout, ExecutorFailed]
 
 const errorOf = ({ mode }: Shape, planned: ReadonlyArray<Plan.Planned<unknown>>): Task.Storable => {

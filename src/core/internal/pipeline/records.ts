@@ -12,13 +12,13 @@ export const make = (places: Places, path: ReadonlyArray<string>, times: {
   const millis = (from: bigint, to: bigint) => Number(to - from) / 1e6
   const failed = Array.from(places.values()).find(isFatal)
   return Array.from(places.values(), (place): StageRecord => {
-    const { endedAt, startedAt, stage } = place
+    const { endedAt, stage, startedAt, times: elsewhere } = place
     return {
       stage: [...path, stage.name].join("/"),
       task: stage.task.name,
       ...ended(place, failed),
-      startMs: startedAt === undefined ? null : millis(times.beganAt, startedAt),
-      runMs: startedAt === undefined ? 0 : millis(startedAt, endedAt ?? times.now)
+      startMs: startedAt === undefined ? elsewhere?.startMs ?? null : millis(times.beganAt, startedAt),
+      runMs: startedAt === undefined ? elsewhere?.runMs ?? 0 : millis(startedAt, endedAt ?? times.now)
     }
   })
 }

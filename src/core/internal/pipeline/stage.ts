@@ -36,8 +36,9 @@ export interface Surroundings {
 
 /** Fails where it stops the pipeline, and then nothing that waits for it starts. Its outcome is in its place anyhow. */
 export const walk = Effect.fnUntraced(function*(place: Place, around: Surroundings) {
-  const obstacle = yield* awaitParents(place.stage, around.places)
-  const outcome = obstacle ?? (yield* around.permits.withPermits(1)(proceed(place, around)))
+  const outcome = (yield* elsewhere(place, around)) ??
+    (yield* awaitParents(place.stage, around.places)) ??
+    (yield* around.permits.withPermits(1)(proceed(place, around)))
   place.settle(outcome, yield* Clock.monotonicTimeNanos)
   yield* told(place, outcome)
   if (around.mode === "failFast" && isFatal(place)) return yield* Effect.failCause(failure(around.pipeline, place))
@@ -48,24 +49,39 @@ export const walk = Effect.fnUntraced(function*(place: Place, around: Surroundin
 export const failure = (pipeline: string, { name, outcome }: Failed) =>
   Cause.map(outcome.cause, (cause) => new PipelineError({ pipeline, stage: name, cause }))
 
-const awaitParents = Effect.fnUntraced(function*({ parents }: Planned<never>, places: Places) {
-  let obstacle: Outcome | undefined
-  for (const { name, onFailure } of parents) {
-    const place = places.get(name)
-    if (place === undefined) continue
-    const outcome = yield* place.end
-    if (outcome.status === "completed" || onFailure === "continue") continue
-    obstacle ??= { status: "skipped", by: "dependency", reason: because(name, outcome) }
-  }
-  return obstacle
+/** How it has ended apart from its pipeline, if it has. */
+const elsewhere = Effect.fnUntraced(function*(place: Place, around: Surroundings) {
+  const journal = yield* StageJournal
+  const end = journal?.ended?.(keyOf(place, around))
+  if (end === undefined) return undefined
+  place.times = end.startMs === null ? undefined : { startMs: end.startMs, runMs: end.runMs }
+  return end
 })
+
+const awaitParents = Effect.fnUntraced(function*({ parents }: Planned<never>, places: Places) {
+  for (const { name } of parents) yield* places.get(name)?.end ?? Effect.void
+  return obstacleOf(parents, (name) => places.get(name)?.outcome)
+})
+
+/** What keeps a stage from running when its parents have ended. */
+export const obstacleOf = (
+  parents: Planned<unknown>["parents"],
+  outcomeOf: (stage: string) => Outcome | undefined
+): Outcome | undefined => {
+  for (const { name, onFailure } of parents) {
+    const outcome = outcomeOf(name)
+    if (outcome === undefined || outcome.status === "completed" || onFailure === "continue") continue
+    return { status: "skipped", by: "dependency", reason: because(name, outcome) }
+  }
+  return undefined
+}
 
 const because = (name: string, outcome: Outcome) =>
   outcome.status === "skipped" ? `${name} was skipped` : `${name} ${outcome.status}`
 
 const proceed = (place: Place, around: Surroundings): Effect.Effect<Outcome> => {
   const { stage } = place
-  const key: StageKey = { runId: around.runId, path: [...around.path, stage.name].join("/") }
+  const key = keyOf(place, around)
   const ready = Effect.gen(function*() {
     const recalled = yield* recall(stage, key)
     if (Option.isSome(recalled)) return completed(recalled.value)
@@ -85,12 +101,21 @@ const proceed = (place: Place, around: Surroundings): Effect.Effect<Outcome> => 
   )
 }
 
+const keyOf = ({ name }: Place, { path, runId }: Surroundings): StageKey => ({
+  runId,
+  path: [...path, name].join("/")
+})
+
 const completed = (value: unknown): Outcome => ({ status: "completed", value })
 
-const decided = (answer: boolean | Effect.Effect<boolean>) => Effect.isEffect(answer) ? answer : Effect.succeed(answer)
+export const decided = (answer: boolean | Effect.Effect<boolean>) =>
+  Effect.isEffect(answer) ? answer : Effect.succeed(answer)
 
 // which inputs a stage has is matched with what its functions take where it is defined
-const inputsOf = ({ stage }: Place, { payload, places }: Surroundings): never =>
+export const inputsOf = (
+  { stage }: Place,
+  { payload, places }: Pick<Surroundings, "payload" | "places">
+): never =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
   ({
     payload,

@@ -5,23 +5,19 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Attempt } from "../../../core/Attempt.ts"
 import { RunContext } from "../../../core/RunContext.ts"
-import type { Trigger } from "../../../core/TaskRun.ts"
 import type { Surroundings } from "./prepare.ts"
 
-/** `trigger`: where whoever asks knows better than the fiber. */
-export const surroundings = (trigger?: Trigger): Effect.Effect<Surroundings> =>
-  Effect.gen(function*() {
-    const context = yield* Effect.context()
-    const origin = yield* RunContext
-    const span = yield* Effect.option(Effect.currentSpan)
-    const attempt = Context.getOption(context, Attempt)
-    return {
-      origin,
-      trigger: trigger ??
-        (Option.isSome(attempt) ? { kind: "task", runId: attempt.value.runId } as const : { kind: "code" } as const),
-      traceparent: Option.isNone(span)
-        ? null
-        : `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`,
-      now: yield* Clock.currentTimeMillis
-    }
-  })
+export const surroundings: Effect.Effect<Surroundings> = Effect.gen(function*() {
+  const context = yield* Effect.context()
+  const origin = yield* RunContext
+  const span = yield* Effect.option(Effect.currentSpan)
+  const attempt = Context.getOption(context, Attempt)
+  return {
+    origin,
+    trigger: Option.isSome(attempt) ? { kind: "task", runId: attempt.value.runId } : { kind: "code" },
+    traceparent: Option.isNone(span)
+      ? null
+      : `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`,
+    now: yield* Clock.currentTimeMillis
+  }
+})

@@ -17,11 +17,11 @@ export const next = (millis: number): JobId => {
   return make(BigInt(at), last.sequence)
 }
 
-/** Spread over the hour after the instant, so that what is made of one instant does not meet. */
+/** Spread over the four seconds before the instant, so that what is made of one instant does not meet. */
 export const derived = (name: string, millis: number): JobId => {
   const digest = createHash("sha256").update(`${millis} ${name}`).digest()
-  const at = BigInt(Math.max(1, Math.floor(millis))) + BigInt(digest.readUInt32BE(0) % 3_600_000)
-  return make(at, digest.readUInt32BE(4) % own)
+  const at = Math.max(1, Math.floor(millis) - digest.readUInt32BE(0) % 4096)
+  return make(BigInt(at), digest.readUInt32BE(4) % own)
 }
 
 const make = (millis: bigint, sequence: number) => JobId.make(String((millis << 20n) | BigInt(own | sequence)))

@@ -4,7 +4,6 @@
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type * as Schema from "effect/Schema"
-import type { Trigger } from "../../../core/TaskRun.ts"
 import { type EnqueueUnknown, JobInvalid, type JobStoreUnavailable } from "../../JobError.ts"
 import type { JobRequest } from "../../JobOptions.ts"
 import { type Enqueued, JobStore, type NewJob } from "../../JobStore.ts"
@@ -17,11 +16,11 @@ export type EnqueueError = JobInvalid | EnqueueUnknown | JobStoreUnavailable
 /** `parts`: what belongs to `meta.part`, by the place of the request. */
 export const insert = (
   requests: ReadonlyArray<JobRequest>,
-  options?: { readonly trigger?: Trigger | undefined; readonly parts?: ReadonlyArray<Schema.Json> | undefined }
+  options?: { readonly parts?: ReadonlyArray<Schema.Json> | undefined }
 ): Effect.Effect<ReadonlyArray<Enqueued>, EnqueueError, JobStore> =>
   Effect.gen(function*() {
     if (requests.length === 0) return []
-    const around = yield* surroundings(options?.trigger)
+    const around = yield* surroundings
     const siblings = new Map(requests.map((request, place) => [request, place]))
     const jobs: Array<NewJob> = []
     for (const [place, request] of requests.entries()) {
