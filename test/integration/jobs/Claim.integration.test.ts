@@ -49,7 +49,7 @@ layer(store, { excludeTestServices: true })("claims", (it) => {
       assert.deepStrictEqual([taken.length, new Set(taken).size], [4000, 4000])
     }))
 
-  it.effect("G3 a worker that is dead or unknown claims nothing, nor does anybody from a paused queue", () =>
+  it.effect("G6 a worker that is dead or unknown claims nothing, nor does anybody from a paused queue", () =>
     Effect.gen(function*() {
       const { claim, enqueue } = yield* Store
       const sql = yield* PgClient.PgClient
@@ -64,7 +64,7 @@ layer(store, { excludeTestServices: true })("claims", (it) => {
       assert.strictEqual((yield* claim(living, "dead", 9)).length, 1)
     }))
 
-  it.effect("G3 a worker that runs out of its lease in the middle of a claim is not rescued before that has committed", () =>
+  it.effect("G6 a worker that runs out of its lease in the middle of a claim is not rescued before that has committed", () =>
     Effect.gen(function*() {
       const { enqueue } = yield* Store
       const sql = yield* PgClient.PgClient

@@ -18,7 +18,7 @@ const counts = Effect.flatMap(PgClient.PgClient, (sql) =>
   ))
 
 layer(store, { excludeTestServices: true })("enqueue", (it) => {
-  it.effect("S2.5 a transaction that rolls back leaves nothing of the jobs enqueued in it", () =>
+  it.effect("G3 a transaction that rolls back leaves nothing of the jobs enqueued in it", () =>
     Effect.gen(function*() {
       const { enqueue } = yield* Store
       const sql = yield* PgClient.PgClient

@@ -190,12 +190,12 @@ layer(store, { excludeTestServices: true })("unique keys", (it) => {
     }))
 
   it.effect(
-    "64 callers with the same keys, half of whom roll back, leave one job for each key",
+    "G10 64 callers with the same 1,000 keys, half of whom roll back, leave one job for each key",
     () =>
       Effect.gen(function*() {
         const { enqueue } = yield* Store
         const sql = yield* PgClient.PgClient
-        const keys = Array.from({ length: 200 }, (_, n) => `crowd ${n}`)
+        const keys = Array.from({ length: 1000 }, (_, n) => `crowd ${n}`)
         const caller = (n: number) => {
           // each in another order, so that an unsorted insert would wait in circles
           const mine = keys.map((_, at) => keys[(at * 7 + n * 31) % keys.length]!)
