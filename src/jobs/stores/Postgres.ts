@@ -10,6 +10,7 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { Supervisor } from "../../core/Supervisor.ts"
 import { ControlSql } from "../../store/ControlSql.ts"
 import { Database } from "../../store/Database.ts"
@@ -23,14 +24,18 @@ import * as finish from "../internal/postgres/finish.ts"
 import * as graph from "../internal/postgres/graph.ts"
 import * as handBack from "../internal/postgres/handBack.ts"
 import * as Hints from "../internal/postgres/hints.ts"
+import * as maintaining from "../internal/postgres/maintaining.ts"
 import * as merge from "../internal/postgres/merge.ts"
 import * as Names from "../internal/postgres/names.ts"
 import * as progress from "../internal/postgres/progress.ts"
 import * as promote from "../internal/postgres/promote.ts"
+import * as steering from "../internal/postgres/steering.ts"
 import type { StoreContext } from "../internal/postgres/StoreContext.ts"
 import * as sweep from "../internal/postgres/sweep.ts"
 import * as tables from "../internal/postgres/tables.ts"
 import * as Wakes from "../internal/postgres/wakes.ts"
+import type { JobStoreUnavailable } from "../JobError.ts"
+import { JobStore } from "../JobStore.ts"
 
 /**
  * The tables behind the store.
@@ -57,11 +62,11 @@ const context = Effect.gen(function*() {
   } satisfies StoreContext
 })
 
-/** Parts that produce, work and maintain. The rest comes from their own files. */
-export const make = Effect.gen(function*() {
+const make = Effect.fnUntraced(function*(options: Options) {
   const ctx = yield* context
+  const schema = yield* DatabaseSchema
   const wakes = yield* Wakes.make(ctx)
-  return {
+  return JobStore.of({
     ...(yield* enqueue.make(ctx, wakes)),
     ...merge.make(ctx),
     ...(yield* claim.make(ctx)),
@@ -72,6 +77,25 @@ export const make = Effect.gen(function*() {
     ...promote.make(ctx, wakes),
     ...sweep.make(ctx, wakes),
     ...cancel.make(ctx, wakes),
+    ...steering.make(ctx, schema, wakes),
+    ...(yield* maintaining.make(ctx, schema, wakes, options)),
     wakes: Wakes.queueWakes(ctx)
-  }
+  })
 })
+
+/**
+ * @category models
+ */
+export interface Options extends maintaining.Options {}
+
+/**
+ * The store on the database of its context. Work that one node is enough for is done by one of them where the table of
+ * `Lease` is there, and by all of them where it is not.
+ *
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<
+  JobStore,
+  JobStoreUnavailable,
+  PgClient.PgClient | ControlSql | Database | Notifier | Supervisor
+> => Layer.effect(JobStore, make(options ?? {}))

@@ -4,10 +4,11 @@ import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import { JobId } from "ostinato/jobs/Job"
 import { Database } from "ostinato/store/Database"
 import { Notifier } from "ostinato/store/Notifier"
+import * as channels from "../../../src/jobs/internal/postgres/channels.ts"
 import * as heartbeatProtocol from "../../../src/jobs/internal/postgres/heartbeatProtocol.ts"
-import * as mail from "../../../src/jobs/internal/postgres/mail.ts"
 import * as Program from "../store/program.ts"
 import * as parts from "./postgresParts.ts"
 
@@ -70,7 +71,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
       yield* parts.claim("alone", silent.id)
       yield* silent.lost
       const rescued = yield* until(rescue, (found) => found.length > 0)
-      assert.deepStrictEqual(rescued, [{ id: alone, queue: "alone", fate: "available" }] as never)
+      assert.deepStrictEqual(rescued, [{ id: alone, queue: "alone", fate: "available" }])
     }))
 
   it.effect("G9 an event loop that stands still for two leases loses nothing", () =>
@@ -108,14 +109,14 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
         })`
       yield* put("5", { actor: "ann", reason: "wrong file" })
       const fiber = yield* Effect.forkChild(member.mail)
-      yield* notifier.notify(mail.channel(member.id))
-      const wish = { id: "5", by: { actor: "ann", reason: "wrong file" } }
-      assert.deepStrictEqual(yield* Fiber.join(fiber), [wish] as never)
-      assert.deepStrictEqual(yield* member.mail, [wish] as never)
+      yield* notifier.notify(channels.mail(member.id))
+      const wish = { id: JobId.make("5"), by: { actor: "ann", reason: "wrong file" } }
+      assert.deepStrictEqual(yield* Fiber.join(fiber), [wish])
+      assert.deepStrictEqual(yield* member.mail, [wish])
       yield* put("6", { actor: 7 })
-      yield* member.acknowledge(["5" as never])
-      assert.deepStrictEqual(yield* member.mail, [{ id: "6", by: { actor: null, reason: null } }] as never)
-      yield* member.acknowledge(["6" as never])
+      yield* member.acknowledge([JobId.make("5")])
+      assert.deepStrictEqual(yield* member.mail, [{ id: JobId.make("6"), by: { actor: null, reason: null } }])
+      yield* member.acknowledge([JobId.make("6")])
       const rows = sql`SELECT FROM ostinato.control WHERE worker_id = ${member.id}`
       yield* until(rows, (left) => left.length === 0)
     }))
@@ -160,7 +161,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
       process.kill(child.pid, "SIGSTOP")
       const rescue = yield* parts.makeRescue
       const rescued = yield* until(rescue, (found) => found.some(({ queue }) => queue === "work"))
-      assert.deepInclude(rescued, { id, queue: "work", fate: "available" } as never)
+      assert.deepInclude(rescued, { id, queue: "work", fate: "available" })
       const [resumed] = yield* sql<{ at: Date }>`SELECT clock_timestamp() AS at`
       process.kill(child.pid, "SIGCONT")
       assert.deepStrictEqual(yield* Program.readJson(child), { event: "lost" })

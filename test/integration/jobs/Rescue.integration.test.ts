@@ -45,7 +45,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
       const [claimed] = yield* parts.claim("back", dead.id)
       assert.deepStrictEqual(yield* rescue, [])
       yield* dead.die
-      assert.deepStrictEqual(yield* rescue, [{ id, queue: "back", fate: "available" }] as never)
+      assert.deepStrictEqual(yield* rescue, [{ id, queue: "back", fate: "available" }])
       assert.lengthOf(woken, 1)
       const [row] = yield* sql<{ worker: number | null; epoch: number; attempt: number; lost: number }>`
         SELECT worker_id AS worker, epoch, attempt, lost FROM ostinato.ready WHERE job_id = ${id}::bigint`
@@ -91,7 +91,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
       const by = { actor: "ann", reason: "no longer needed" }
       yield* sql`INSERT INTO ostinato.control VALUES (${dead.id}, ${parent}::bigint, 'x', ${sql.json(by)})`
       yield* dead.die
-      assert.deepStrictEqual(yield* rescue, [{ id: parent, queue: "stopping", fate: "cancelled" }] as never)
+      assert.deepStrictEqual(yield* rescue, [{ id: parent, queue: "stopping", fate: "cancelled" }])
       assert.deepStrictEqual((yield* failures(parent)).map(({ cancellation, tag }) => ({ cancellation, tag })), [
         { cancellation: by, tag: "WorkerLost" }
       ])
@@ -123,7 +123,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
       yield* parts.claim("shared", dead.id)
       yield* dead.die
       const rescued = yield* Effect.forEach(nodes, ({ rescue }) => rescue, { concurrency: "unbounded" })
-      assert.deepStrictEqual(rescued.flat().map(({ id }) => id).sort(), ids.toSorted() as never)
+      assert.deepStrictEqual(rescued.flat().map(({ id }) => id).sort(), ids.toSorted())
     }))
 
   it.effect("G8 a killed process is taken back with the second sweep, long before its lease is over", () =>
@@ -153,7 +153,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
         { until: (rows) => rows.length === 0 }
       )
       assert.deepStrictEqual(yield* rescue, [])
-      assert.sameMembers((yield* rescue).map(({ id }) => id), ids as never)
+      assert.sameMembers((yield* rescue).map(({ id }) => id), ids)
     }))
 
   it.effect("a worker without a recorded server process, and a server that has just begun, are left to the lease", () =>

@@ -1,6 +1,5 @@
 /** The parts of the store on a database of their own, and jobs to put into it. */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,9 +10,9 @@ import { Notifier } from "ostinato/store/Notifier"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 
 /** What this store can do, for tests of its statements. */
-export class Store extends Context.Service<Store, Effect.Success<typeof Postgres.make>>()("test/jobs/Store") {}
+export { JobStore as Store } from "ostinato/jobs/JobStore"
 
-export const layer = Layer.effect(Store, Postgres.make).pipe(
+export const layer = Postgres.layer().pipe(
   Layer.provideMerge(Notifier.layer()),
   Layer.provideMerge(Supervisor.layer),
   Layer.provideMerge(TestDatabase.layer(Postgres.migrations))

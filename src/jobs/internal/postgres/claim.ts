@@ -10,6 +10,7 @@ import type { Claimed, Member, Working } from "../../JobStore.ts"
 import * as columns from "./columns.ts"
 import * as FairClock from "./FairClock.ts"
 import { type Cursor, start } from "./hints.ts"
+import { isHeld } from "./members.ts"
 import { outside, type StoreContext } from "./StoreContext.ts"
 
 /** Where a claimed job is: what a write about it names, besides worker and epoch. */
@@ -81,7 +82,9 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext) {
       )
   }
   const claim: Working["claim"] = (member, queue, limit) =>
-    limit <= 0 ? Effect.succeed([]) : outside("claim", take(member, queue, limit))
+    Effect.suspend(() =>
+      limit <= 0 || !isHeld(member) ? Effect.succeed([]) : outside("claim", take(member, queue, limit))
+    )
   return { claim }
 })
 

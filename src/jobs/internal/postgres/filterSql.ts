@@ -38,7 +38,8 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
     ...filter.tasks.length === 0 ? [] : [sql`b.task_id = ANY(ARRAY(
       SELECT id FROM ${s}.task WHERE name = ANY(${texts(filter.tasks)}::text[])))`],
     ...filter.tags.length === 0 ? [] : [sql`b.meta -> 'tags' @> ${sql.json(texts(filter.tags))}::jsonb`],
-    ...filter.tenants.length === 0 ? [] : [sql`b.tenant = ANY(${texts(filter.tenants)}::text[])`],
+    ...filter.tenants.length === 0 ? [] : [sql`
+      coalesce(b.tenant, b.meta #>> '{origin,tenant}') = ANY(${texts(filter.tenants)}::text[])`],
     ...filter.traces.length === 0 ?
       [] :
       [sql`split_part(b.meta ->> 'traceparent', '-', 2) = ANY(${

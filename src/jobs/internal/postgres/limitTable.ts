@@ -8,19 +8,26 @@
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as StoredText from "../../../store/StoredText.ts"
-import { JobStoreUnavailable } from "../../JobError.ts"
 import type { Limit } from "../../JobStore.ts"
 
 /** The house's own: order by key is a limit of one. */
 const own = "order"
 
+/** Why something was not done. */
+export class Refused {
+  readonly detail: string
+  constructor(detail: string) {
+    this.detail = detail
+  }
+}
+
 export const make = (sql: PgClient.PgClient, schema: string) => {
   const s = sql(schema)
-  const refuse = (operation: string, detail: string) => Effect.fail(new JobStoreUnavailable({ operation, detail }))
+  const refuse = (detail: string) => Effect.succeed(new Refused(detail))
 
   const list = Effect.map(
     sql<{ name: string; permits: number | null; units: number | null; perMs: number; burst: number }>`
-      SELECT name, permits, units, per_ms::float8 AS "perMs", burst FROM ${s}.limits WHERE name <> ${own} ORDER BY name`,
+      SELECT name, permits, units, per_ms::float8 AS "perMs", burst FROM ${s}.limits ORDER BY name`,
     (rows) =>
       rows.map(({ burst, name, perMs, permits, units }): Limit => ({
         name,
@@ -30,15 +37,14 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
   )
 
   const set = ({ name, permits, rate }: Limit) => {
-    if (name === own) return refuse("set limit", `the name ${own} is taken by the order of keys: choose another`)
+    if (name === own) return refuse(`the name ${own} is taken by the order of keys: choose another`)
     if (permits !== null && !isCount(permits)) {
-      return refuse("set limit", `limit ${name}: ${permits} jobs at once: give a whole number from 1 to 2147483647`)
+      return refuse(`limit ${name}: ${permits} jobs at once: give a whole number from 1 to 2147483647`)
     }
     if (
       rate !== null && !(isCount(rate.units) && isCount(rate.burst) && rate.perMs > 0 && Number.isFinite(rate.perMs))
     ) {
       return refuse(
-        "set limit",
         `limit ${name}: ${rate.units} units each ${rate.perMs} ms, ${rate.burst} at once: give whole numbers from 1, and a time`
       )
     }
@@ -71,11 +77,10 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
             greatest(k.tat, clock_timestamp()) + (${units}::int - l.burst) * l.every - clock_timestamp()) * 1000))
           FROM ${s}.limit_key k WHERE k.limit_id = l.id AND k.key = ${StoredText.text(key)}), 1)::float8 AS "retryMs"
       FROM (SELECT 1) one LEFT JOIN l ON true`
-    if (row === undefined || !row.known) return yield* refuse("take", `there is no limit ${name}: set it first`)
+    if (row === undefined || !row.known) return new Refused(`there is no limit ${name}: set it first`)
     if (!row.rated || row.allowed) return { retryMs: 0 }
     if (units > row.burst) {
-      return yield* refuse(
-        "take",
+      return new Refused(
         `limit ${name} lets ${row.burst} units through at once, so never ${units}: raise its burst`
       )
     }
@@ -92,7 +97,7 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
           + (l.burst - 1) * coalesce(l.every, interval '0')
         FROM ${s}.limits l WHERE l.name = ${StoredText.text(name)}
         ON CONFLICT (limit_id, key) DO UPDATE SET tat = greatest(k.tat, excluded.tat) RETURNING 1`,
-      (rows) => rows.length > 0 ? Effect.void : refuse("hold", `there is no limit ${name}: set it first`)
+      (rows) => rows.length > 0 ? Effect.void : refuse(`there is no limit ${name}: set it first`)
     )
 
   return { list, set, take, hold }

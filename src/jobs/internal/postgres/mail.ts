@@ -8,11 +8,9 @@ import { Cancellation } from "../../../core/TaskRun.ts"
 import type { Notifier } from "../../../store/Notifier.ts"
 import { JobId } from "../../Job.ts"
 import type { Mail } from "../../JobStore.ts"
+import * as channels from "./channels.ts"
 import type { Enrolment } from "./heartbeat.ts"
 import type { Letter } from "./heartbeatProtocol.ts"
-
-/** The channel on which a member hears that something was put into its mailbox. */
-export const channel = (member: number): string => `jobs/mail/${member}`
 
 const decode = Schema.decodeUnknownOption(Cancellation)
 
@@ -24,4 +22,4 @@ export const read = ({ job, reason }: Letter): Mail => {
 
 /** Beats as soon as something was put into the mailbox. Without notifications the next beat brings it. */
 export const hear = (notifier: Notifier["Service"], member: number, enrolment: Enrolment): Effect.Effect<void> =>
-  Stream.runForEach(notifier.listen(channel(member), { poll: "1 hour" }), () => enrolment.nudge)
+  Stream.runForEach(notifier.listen(channels.mail(member), { poll: "1 hour" }), () => enrolment.nudge)

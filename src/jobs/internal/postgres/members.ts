@@ -75,19 +75,25 @@ export const make = Effect.fnUntraced(function*(options: {
   const s = house(schema)
   const beats = yield* heartbeat.make(options)
 
-  const register = (node: string, info: Schema.Json, serves: Schema.Json) =>
-    Effect.flatMap(
+  const register = (node: string, info: Schema.Json, serves: Readonly<Record<string, ReadonlyArray<string>>>) => {
+    const queues = Object.keys(serves).map(StoredText.text)
+    return Effect.flatMap(
       house<{ id: number }>`
         WITH w AS (
           INSERT INTO ${s}.worker (node, expires_at, info, serves)
           VALUES (${StoredText.text(node)}, now() + ${timing.leaseMs} * interval '1 millisecond',
             ${house.json(StoredText.json(info))}, ${house.json(StoredText.json(serves))})
           RETURNING id, node
-        ), n AS (INSERT INTO ${s}.node (worker_id, name) SELECT id, node FROM w)
+        ), n AS (INSERT INTO ${s}.node (worker_id, name) SELECT id, node FROM w
+        ), q AS (
+          INSERT INTO ${s}.queue (name) SELECT name FROM unnest(${queues}::text[]) AS name ORDER BY name
+          ON CONFLICT DO NOTHING
+        )
         SELECT id FROM w`,
       ([row]) =>
         row === undefined ? Effect.die(new Error("a row that was inserted did not come back")) : Effect.succeed(row.id)
     )
+  }
 
   // the lock waits for a claim under way, so that its jobs are seen
   const leave = (id: number) =>
@@ -137,7 +143,12 @@ export const make = Effect.fnUntraced(function*(options: {
     (rows) => rows.map(({ id, node, serves }) => ({ id, node, serves: readServes(serves) }))
   )
 
-  return { join, list }
+  /** Takes those for dead that joined before the server began: nobody who is alive can have done so. */
+  const expireOlder = Effect.asVoid(house`
+    UPDATE ${s}.worker SET expires_at = now() - interval '1 second'
+    WHERE started_at < pg_postmaster_start_time() AND expires_at > now()`)
+
+  return { join, list, expireOlder }
 })
 
 // a newer version, or a hand, may have written something else

@@ -38,6 +38,7 @@ export interface JobRow {
   readonly limit: string | null
   readonly limitKey: string | null
   readonly hold: string | null
+  readonly note: string | null
   readonly isDue: boolean
   readonly isPaused: boolean
   readonly isAlive: boolean | null
@@ -68,7 +69,7 @@ export const select = (sql: PgClient.PgClient, schema: string, ids: Statement.Fr
       (SELECT f.cause FROM ${s}.failure f WHERE f.job_id = b.id ORDER BY f.epoch DESC LIMIT 1) AS failure,
       coalesce(l.waits, 0) AS waits, l.limit_key AS "limitKey",
       (SELECT x.name FROM ${s}.limits x WHERE x.id = coalesce(nullif(l.limit_id, 0), q.limit_id)) AS limit,
-      coalesce(CASE WHEN l.state = 'h' THEN l.note END, (SELECT h.name FROM ${s}.holds h
+      CASE WHEN l.state <> 'h' THEN l.note END AS note, coalesce(CASE WHEN l.state = 'h' THEN l.note END, (SELECT h.name FROM ${s}.holds h
         WHERE h.name IN ('task:' || t.name, 'tenant:' || b.tenant) AND r.job_id IS NOT NULL LIMIT 1)) AS hold,
       coalesce(l.run_at <= now(), false) AS "isDue", q.paused_at IS NOT NULL AS "isPaused",
       w.expires_at > now() AS "isAlive", c.job_id IS NOT NULL AS "isCancelling"
@@ -94,7 +95,7 @@ const reasonOf = (row: JobRow): string | null => {
     case "running":
       if (row.isAlive === null) return "its worker is gone: waits for rescue"
       if (!row.isAlive) return "its worker gives no sign of life: waits for rescue"
-      return row.isCancelling ? `runs on ${row.node}, and was asked to stop` : `runs on ${row.node}`
+      return row.isCancelling ? `cancellation is requested, runs on ${row.node}` : `runs on ${row.node}`
     case "ready":
       if (row.isPaused) return "its queue is paused"
       return row.hold === null ? "waits for a free worker" : `${row.hold} is paused`
@@ -109,7 +110,8 @@ const reasonOf = (row: JobRow): string | null => {
     case null:
       return null
     default:
-      return row.isDue || row.runAt === null ? "is due" : `is due at ${row.runAt.toISOString()}`
+      return (row.isDue || row.runAt === null ? "is due" : `is due at ${row.runAt.toISOString()}`) +
+        (row.note === null ? "" : `: ${row.note}`)
   }
 }
 

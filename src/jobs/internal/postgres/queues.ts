@@ -5,17 +5,15 @@ import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as StoredText from "../../../store/StoredText.ts"
-import { QueueNotFound } from "../../JobError.ts"
 import type { QueueSettings, QueueState } from "../../JobStore.ts"
 
 export const make = (options: {
   readonly sql: PgClient.PgClient
   readonly schema: string
-  readonly transaction: <A, E>(work: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Wakes whoever waits for these queues, 0 among them for what is due. */
   readonly wake: (queues: ReadonlyArray<number>) => Effect.Effect<void>
 }) => {
-  const { schema, sql, transaction, wake } = options
+  const { schema, sql, wake } = options
   const s = sql(schema)
 
   const list = Effect.map(
@@ -73,12 +71,13 @@ export const make = (options: {
       }))
   )
 
+  /** Whether there is such a queue. */
   const pause = Effect.fnUntraced(function*(queue: string, paused: boolean) {
     const [row] = yield* sql<{ id: number }>`
       UPDATE ${s}.queue SET paused_at = CASE WHEN ${paused}::boolean THEN coalesce(paused_at, now()) END, updated_at = now()
       WHERE name = ${StoredText.text(queue)} RETURNING id`
-    if (row === undefined) return yield* new QueueNotFound({ queue })
-    yield* wake([row.id])
+    if (row !== undefined) yield* wake([row.id])
+    return row !== undefined
   })
 
   /** Only in a queue without jobs do the orders of before and after not meet. */
@@ -94,7 +93,7 @@ export const make = (options: {
   })
 
   const configure = (queue: string, settings: Partial<QueueSettings>) =>
-    transaction(Effect.gen(function*() {
+    sql.withTransaction(Effect.gen(function*() {
       const name = StoredText.text(queue)
       if (settings.ageingMs !== undefined && settings.ageingMs !== null && !(settings.ageingMs >= 1)) {
         return `queue ${queue}: a job cannot age by ${settings.ageingMs} ms: give at least 1, or null for no ageing`

@@ -19,6 +19,7 @@ import { Database } from "../../../store/Database.ts"
 import type { Lease } from "../../../store/Lease.ts"
 import { JobId } from "../../Job.ts"
 import type { Rescued } from "../../JobStore.ts"
+import { alone } from "./alone.ts"
 
 /** How often a worker may be lost with a job before the job is taken for the reason. */
 export const maxLost = 3
@@ -145,12 +146,7 @@ export const make = (options: {
     const now = yield* Clock.monotonicTimeNanos
     if (orphansAt !== undefined && now - orphansAt < Duration.toNanosUnsafe(orphansEvery)) return
     orphansAt = now
-    yield* lease.withLease("jobs orphans", () => orphans).pipe(
-      Effect.catchTags({
-        LeaseLost: () => Effect.void,
-        LeaseUnavailable: (error) => Effect.logWarning("orphans could not be looked for", error)
-      })
-    )
+    yield* alone(lease, "jobs orphans", orphans)
   })
 
   return Effect.gen(function*() {

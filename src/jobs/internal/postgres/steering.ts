@@ -1,58 +1,97 @@
 /**
- * Erases what a person may ask to be forgotten: payloads, outputs, failures, logs and progress of ended jobs. Their
- * history stays: when they ran, how often, how they ended, and the tag of what went wrong. Who asked for it, and why, is
- * kept for good.
- *
- * What is erased is overwritten; the server's own copies of old rows go with its next vacuum of the table.
+ * What operators ask of jobs and queues, besides moving jobs: finding them, pausing, limits, erasure. What changes rows
+ * joins the transaction around it; what only reads has the connections of the house.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
-import type { Cancellation } from "../../../core/TaskRun.ts"
-import * as StoredText from "../../../store/StoredText.ts"
-import { JobId } from "../../Job.ts"
-import { storable } from "./filterSql.ts"
+import * as Option from "effect/Option"
+import type { SqlError } from "effect/sql/SqlError"
+import * as SqlFault from "../../../store/SqlFault.ts"
+import * as Tx from "../../../store/Tx.ts"
+import { JobStoreUnavailable, QueueNotFound } from "../../JobError.ts"
+import type { Steering } from "../../JobStore.ts"
+import * as changes from "./changes.ts"
+import * as erase from "./erase.ts"
+import * as holds from "./holds.ts"
+import * as limitTable from "./limitTable.ts"
+import * as query from "./query.ts"
+import * as queues from "./queues.ts"
+import { joining, outside, type StoreContext, unavailable } from "./StoreContext.ts"
+import type { Wakes } from "./wakes.ts"
 
-export const make = (sql: PgClient.PgClient, schema: string) => {
-  const s = sql(schema)
-  const text = (value: string | null) => value === null ? null : StoredText.text(value)
+export const make = (
+  ctx: StoreContext,
+  schema: string,
+  wakes: Wakes
+): Omit<Steering, "cancel" | "reschedule" | "retry" | "members"> => {
+  const wake = wakes.woken
+  const on = (sql: PgClient.PgClient) => ({
+    queues: queues.make({ sql, schema, wake }),
+    holds: holds.make({ sql, schema, wake }),
+    limits: limitTable.make(sql, schema),
+    erase: erase.make(sql, schema).erase
+  })
+  const house = on(ctx.house)
+  const user = on(ctx.user)
+  const find = query.make(ctx.house, schema)
 
-  // whoever makes an ended job run again takes its outcome away, so the lock of that keeps both apart
-  const erase = (ids: ReadonlyArray<JobId>, by: Cancellation) => {
-    const asked = storable(ids)
-    if (asked.length === 0) return Effect.succeed<ReadonlySet<JobId>>(new Set())
-    return Effect.map(
-      sql<{ id: string }>`
-        WITH asked AS MATERIALIZED (SELECT DISTINCT unnest(${asked}::bigint[]) AS id
-        ), held AS MATERIALIZED (
-          SELECT d.job_id FROM ${s}.done d WHERE d.job_id = ANY(${asked}::bigint[]) ORDER BY d.job_id FOR UPDATE
-        ), ended AS MATERIALIZED (
-          SELECT j.id FROM asked a JOIN ${s}.job j ON j.id = a.id
-          WHERE j.id IN (SELECT job_id FROM held) OR (
-            NOT EXISTS (SELECT FROM ${s}.done d WHERE d.job_id = j.id)
-            AND NOT EXISTS (SELECT FROM ${s}.later l WHERE l.job_id = j.id)
-            AND NOT EXISTS (SELECT FROM ${s}.ready r WHERE r.queue_id = j.queue_id AND r.priority = j.priority
-              AND r.ord = j.ord AND r.job_id = j.id))
-        ), bodies AS (
-          UPDATE ${s}.job j SET args = 'null', meta = CASE WHEN jsonb_typeof(j.meta) = 'object' THEN j.meta - 'part' END
-          FROM ended e WHERE j.id = e.id
-        ), outputs AS (
-          UPDATE ${s}.done d SET output = NULL, report = NULL FROM ended e WHERE d.job_id = e.id
-        ), failures AS (
-          UPDATE ${s}.failure f SET cause = jsonb_build_object(
-            'kind', CASE WHEN f.cause ->> 'kind' IN ('failure', 'defect', 'interruption') THEN f.cause ->> 'kind' ELSE 'failure' END,
-            'tag', coalesce(f.cause ->> 'tag', 'Unreadable'), 'message', 'erased', 'cause', '')
-          FROM ended e WHERE f.job_id = e.id
-        ), logs AS (DELETE FROM ${s}.job_log g USING ended e WHERE g.job_id = e.id
-        ), said AS (DELETE FROM ${s}.progress p USING ended e WHERE p.job_id = e.id
-        ), kept AS (
-          INSERT INTO ${s}.erasure (actor, reason, count, jobs)
-          SELECT ${text(by.actor)}::text, ${text(by.reason)}::text, count(*), array_agg(id ORDER BY id) FROM ended
-          HAVING count(*) > 0
-        )
-        SELECT id::text AS id FROM ended`.unprepared,
-      (rows): ReadonlySet<JobId> => new Set(rows.map(({ id }) => JobId.make(id)))
+  const write = <A>(operation: string, work: (parts: typeof house) => Effect.Effect<A, SqlError>) =>
+    joining(ctx, operation, (sql) => Effect.tap(work(sql === ctx.user ? user : house), () => wakes.changed))
+  const limit = <A>(
+    operation: string,
+    work: (parts: typeof house) => Effect.Effect<A | limitTable.Refused, SqlError>
+  ) =>
+    Effect.flatMap(
+      write(operation, work),
+      (answer) =>
+        answer instanceof limitTable.Refused
+          ? Effect.fail(new JobStoreUnavailable({ operation, detail: answer.detail }))
+          : Effect.succeed(answer)
     )
-  }
 
-  return { erase }
+  return {
+    get: (id) => outside("read a job", find.get(id)),
+    getMany: (ids) => outside("read jobs", find.getMany(ids)),
+    attempts: (id) => outside("read attempts", find.attempts(id)),
+    query: (page) => search("find jobs", find.query(page)),
+    count: (filter, atMost) => search("count jobs", find.count(filter, atMost)),
+    erase: (ids, by) => write("erase", (parts) => parts.erase(ids, by)),
+    queues: outside("list queues", house.queues.list),
+    pause: (queue, paused) =>
+      Effect.flatMap(
+        write(paused ? "pause" : "resume", (parts) => parts.queues.pause(queue, paused)),
+        (found) => found ? Effect.void : Effect.fail(new QueueNotFound({ queue }))
+      ),
+    configure: (queue, settings) => write("configure", (parts) => parts.queues.configure(queue, settings)),
+    holds: {
+      list: outside("list holds", house.holds.list),
+      put: (hold) => write("hold", (parts) => parts.holds.put(hold)),
+      release: (hold) => write("release", (parts) => parts.holds.release(hold))
+    },
+    limits: {
+      list: outside("list limits", house.limits.list),
+      set: (settings) => limit("set limit", (parts) => parts.limits.set(settings)),
+      take: (name, key, units) => limit("take", (parts) => parts.limits.take(name, key, units)),
+      hold: (name, key, ms) => limit("hold limit", (parts) => parts.limits.hold(name, key, ms))
+    },
+    changes: changes.make(ctx.notifier)
+  }
+}
+
+const patience = "10 seconds"
+
+/** A search that reads too much ends, and says what to do. */
+const search = <A>(operation: string, work: Effect.Effect<A, SqlError>): Effect.Effect<A, JobStoreUnavailable> => {
+  const tooLong = new JobStoreUnavailable({
+    operation,
+    detail: `it read for ${patience} without coming to an end: narrow the filter by state, queue, task or time`
+  })
+  return Tx.outside(work).pipe(
+    Effect.mapError((error) =>
+      Option.contains(SqlFault.sqlState(error), "57014") ? tooLong : unavailable(operation, error)
+    ),
+    // behind a pooler the server has no limit of its own
+    Effect.timeoutOrElse({ duration: "12 seconds", orElse: () => Effect.fail(tooLong) }),
+    Effect.withTracerEnabled(false)
+  )
 }

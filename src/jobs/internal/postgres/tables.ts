@@ -8,14 +8,17 @@ import * as Effect from "effect/Effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import { DatabaseSchema } from "../../../store/DatabaseSchema.ts"
 import type { Line } from "../../../store/Migration.ts"
+import { analyze } from "../sql/analyze.ts"
 import { cancel } from "../sql/cancel.ts"
 import { claim } from "../sql/claim.ts"
 import { complete } from "../sql/complete.ts"
 import { enqueue } from "../sql/enqueue.ts"
 import { enqueueAny } from "../sql/enqueueAny.ts"
 import { enqueueKeyed } from "../sql/enqueueKeyed.ts"
+import { erasure } from "../sql/erasure.ts"
 import { finish } from "../sql/finish.ts"
 import { ids } from "../sql/ids.ts"
+import { interop } from "../sql/interop.ts"
 import { limits } from "../sql/limits.ts"
 import { names } from "../sql/names.ts"
 import { partitions } from "../sql/partitions.ts"
@@ -50,7 +53,10 @@ const parts = [
   retry,
   supersede,
   upkeep,
-  view
+  view,
+  erasure,
+  analyze,
+  interop
 ]
 
 export const migrations: Line = {

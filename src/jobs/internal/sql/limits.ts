@@ -20,9 +20,13 @@ declare lim ${s}.limits; base timestamptz; t timestamptz; room int := p_max; wok
 begin
   select * into lim from ${s}.limits where id = p_limit;
   if not found then return '{}'; end if;
-  insert into ${s}.limit_key(limit_id, key) values (p_limit, p_key) on conflict do nothing;
-  select tat into base from ${s}.limit_key where limit_id = p_limit and key = p_key for update;
+  loop                                               -- until the row is there and locked: idle ones are removed
+    insert into ${s}.limit_key(limit_id, key) values (p_limit, p_key) on conflict do nothing;
+    select tat into base from ${s}.limit_key where limit_id = p_limit and key = p_key for update;
+    exit when found;
+  end loop;
   t := clock_timestamp(); base := greatest(base, t);
+  if lim.every is null and base > t then return '{}'; end if;       -- nothing of the key starts before that
   if lim.permits is not null then
     room := least(room, lim.permits - (select count(*)::int from ${s}.permit where limit_id = p_limit and key = p_key));
   end if;
