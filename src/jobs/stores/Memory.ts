@@ -6,12 +6,14 @@
  * at once, and its rollback does not take it back. A waiting job takes
  * about 250 bytes besides its payload; a claim costs the logarithm of what waits.
  */
+import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { Supervisor } from "../../core/Supervisor.ts"
 import * as control from "../internal/memory/control.ts"
+import * as due from "../internal/memory/due.ts"
 import * as enqueue from "../internal/memory/enqueue.ts"
 import * as fair from "../internal/memory/fair.ts"
 import * as graph from "../internal/memory/graph.ts"
@@ -30,12 +32,23 @@ import { LeaseLost, QueueNotFound } from "../JobError.ts"
 import { JobStore } from "../JobStore.ts"
 
 /**
+ * When the store in memory has something to do, for test kits that move the clock.
+ *
+ * @category services
+ */
+export class Due extends Context.Service<Due, {
+  /** Milliseconds until a job is due, may be let in by its limit, or its dead worker loses it; null: none ever. */
+  readonly nextMs: Effect.Effect<number | null>
+  /** Jobs of a queue that a worker would get now. */
+  readonly claimable: (queue: string) => Effect.Effect<number>
+}>()("ostinato/jobs/stores/Memory/Due") {}
+
+/**
  * A store of its own for what is built upon it. The lease of each of its members is a fiber of whoever joined.
  *
  * @category layers
  */
-export const layer: Layer.Layer<JobStore, never, Supervisor> = Layer.effect(
-  JobStore,
+export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effectContext(
   Effect.gen(function*() {
     const tables = table.make()
     const supervisor = yield* Supervisor
@@ -49,7 +62,7 @@ export const layer: Layer.Layer<JobStore, never, Supervisor> = Layer.effect(
       })
     const rowsOf = (ids: ReadonlyArray<JobId>) => ids.flatMap((id) => tables.rows.get(BigInt(id)) ?? [])
 
-    return JobStore.of({
+    const store = JobStore.of({
       enqueue: (jobs) => step((now) => enqueue.enqueue(tables, jobs, now)),
       transaction: transactions.transaction,
       joins: () => Effect.void,
@@ -125,5 +138,6 @@ export const layer: Layer.Layer<JobStore, never, Supervisor> = Layer.effect(
           .map(({ id, node, serves }) => ({ id, node, serves }))
       )
     })
+    return Context.make(JobStore, store).pipe(Context.add(Due, due.make(tables)))
   })
 )

@@ -151,6 +151,21 @@ export const hold = (tables: Tables, name: string, keyName: string, ms: number, 
   }
 }
 
+/** When parked jobs may be let in next without anything else happening; infinity where they wait for a permit. */
+export const next = (tables: Tables, now: number): number => {
+  let soonest = Number.POSITIVE_INFINITY
+  for (const { keys, limit } of tables.limits.values()) {
+    const rate = rateOf(limit)
+    for (const key of keys.values()) {
+      const isFull = limit.permits !== null && key.admitted.size >= limit.permits
+      if (key.parked.size() === 0 || isFull) continue
+      const slot = rate === null ? now : key.tat + (1 - rate.burst) * rate.every
+      soonest = Math.min(soonest, Math.max(slot, key.heldUntil))
+    }
+  }
+  return soonest
+}
+
 /** Lets in what may go by now, and forgets keys that nobody has used for as long as they mean something. */
 export const sweep = (tables: Tables, now: number) => {
   for (const { keys, limit } of tables.limits.values()) {
