@@ -45,11 +45,7 @@ export interface Current {
  *
  * @category combinators
  */
-export const current: Effect.Effect<Current | null> = Effect.map(CurrentAttempt, (live) => {
-  if (live === null) return null
-  const { attempt, id, lost, maxAttempts, meta, queue } = live.job
-  return { id, queue, attempt, maxAttempts, lost, meta, deadline: meta.deadline ?? null }
-})
+export const current: Effect.Effect<Current | null> = Effect.map(CurrentAttempt, (live) => live?.current ?? null)
 
 /**
  * Ends the attempt here and has the job run again after a while. No attempt is spent. Outside of a job the run is skipped.

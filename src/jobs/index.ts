@@ -1,3 +1,4 @@
+export * as ChunkedTask from "./ChunkedTask.ts"
 export * as Job from "./Job.ts"
 export * as JobAttempt from "./JobAttempt.ts"
 export * as JobControl from "./JobControl.ts"

@@ -40,3 +40,10 @@ export const pass = (seconds: number) =>
       yield* settle
     }
   })
+
+/** The same store with some of its operations changed. */
+export const changed = (change: (jobs: JobStore["Service"]) => Partial<JobStore["Service"]>) =>
+  Layer.provideMerge(
+    Layer.effect(JobStore, Effect.map(JobStore, (jobs) => JobStore.of({ ...jobs, ...change(jobs) }))),
+    store
+  )

@@ -92,6 +92,12 @@ export class LiveAttempt implements AttemptService, Journal {
     return this.knownRunId ??= runIdOf(this.job.id)
   }
 
+  /** Its job, as its handler sees it. */
+  get current() {
+    const { attempt, id, lost, maxAttempts, meta, queue } = this.job
+    return { id, queue, attempt, maxAttempts, lost, meta, deadline: meta.deadline ?? null }
+  }
+
   get trigger(): Trigger {
     return this.job.meta.trigger ?? byCode
   }
