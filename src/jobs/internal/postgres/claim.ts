@@ -41,7 +41,9 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext) {
       const queueId = yield* names.queueId(queue)
       const now = yield* monotonic
       const from = hints.from(queueId, now)
-      const rows = yield* house.unsafe<Row>(text, [queueId, limit, member.id, from.priority, from.ord, from.jobId])
+      const rows = inOrder(
+        yield* house.unsafe<Row>(text, [queueId, limit, member.id, from.priority, from.ord, from.jobId])
+      )
       const last = rows.at(-1)
       hints.reached(queueId, from, last !== undefined && rows.length >= limit ? cursor(last) : null, now)
       // what the hint passed over may be all that there is
@@ -106,5 +108,13 @@ interface Row {
 }
 
 const cursor = ({ job_id, ord, priority }: Row): Cursor => ({ priority, ord, jobId: job_id })
+
+/** As a rule they are already. */
+const inOrder = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> =>
+  rows.every((row, place) => place === 0 || before(rows[place - 1] ?? row, row) < 0) ? rows : [...rows].sort(before)
+
+const before = (a: Row, b: Row) => a.priority - b.priority || compare(a.ord, b.ord) || compare(a.job_id, b.job_id)
+
+const compare = (a: bigint, b: bigint) => a < b ? -1 : a > b ? 1 : 0
 
 const monotonic = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
