@@ -4,9 +4,11 @@ import { Simulation } from "ostinato/testing"
 import { afterAll } from "vitest"
 import { drainHolds } from "./drain.ts"
 import { hotResourceHolds } from "./hotResource.ts"
+import { heldUp, jobsHold, jobTicksHold, wakesHold } from "./jobs.ts"
 import { pipelineHolds, plain, real } from "./pipeline.ts"
 import * as Drains from "./planted/drains.ts"
 import * as HotResources from "./planted/hotResources.ts"
+import * as JobStores from "./planted/jobStores.ts"
 import * as Pipelines from "./planted/pipelines.ts"
 import * as ScheduleStores from "./planted/scheduleStores.ts"
 import * as Supervisors from "./planted/supervisors.ts"
@@ -34,7 +36,14 @@ const bugs: ReadonlyArray<readonly [bug: string, property: Property, seeds: numb
   ["schedule: ticks without a unique key", ticksHold(ScheduleStores.ticksWithoutUnique), 6],
   ["schedule: the place moves before the ticks are written", ticksHold(ScheduleStores.placeBeforeTicks), 12],
   ["schedule: work begins whose claim was lost", ticksHold(ScheduleStores.beginsUnfenced, pauses), 12],
-  ["schedule: leases are never renewed", overlapHolds(ScheduleStores.neverRenews), 6]
+  ["schedule: leases are never renewed", overlapHolds(ScheduleStores.neverRenews), 6],
+  ["jobs: lost wake-up", wakesHold(JobStores.tellsTooEarly), 3],
+  ["jobs: a late writer wins", jobsHold(JobStores.lateWriterWins, heldUp), 6],
+  ["jobs: rescue takes jobs of the living", jobsHold(JobStores.rescuesTheLiving), 2],
+  ["jobs: looks whether a key is free, then takes it", jobsHold(JobStores.looksThenTakesTheKey), 2],
+  ["jobs: a tick's job has an id of its own", jobTicksHold("with an id of its own"), 4],
+  ["jobs: a stop spends an attempt", jobsHold(JobStores.stopsSpendAttempts), 3],
+  ["jobs: what went down with its worker is forgotten", jobsHold(JobStores.forgetsTheLost), 3]
 ]
 
 const table: Array<string> = []
