@@ -13,7 +13,8 @@ export class Bell {
     const { resume } = this
     this.resume = undefined
     if (resume === undefined) this.isRung = true
-    else resume(Effect.void)
+    // in its own turn, not in that of whoever rings
+    else resume(Effect.yieldNow)
   }
 
   readonly rung: Effect.Effect<void> = Effect.callback<void>((resume) => {

@@ -152,7 +152,7 @@ export class Engine {
 
   /** Ends are still to come soon, so it pays to record them together. */
   get isBusy(): boolean {
-    return this.isScheduled
+    return this.isScheduled || this.isPumping
   }
 
   onIdle(listener: () => void): () => void {
@@ -166,7 +166,7 @@ export class Engine {
   }
 
   schedule(): void {
-    if (this.isScheduled || this.isPumping) return
+    if (this.isScheduled) return
     this.isScheduled = true
     this.options.dispatcher.scheduleTask(() => {
       this.isScheduled = false
