@@ -1,6 +1,7 @@
 export * as ChunkedTask from "./ChunkedTask.ts"
 export * as Job from "./Job.ts"
 export * as JobAttempt from "./JobAttempt.ts"
+export * as JobBatch from "./JobBatch.ts"
 export * as JobControl from "./JobControl.ts"
 export * as JobError from "./JobError.ts"
 export * as JobExplanation from "./JobExplanation.ts"

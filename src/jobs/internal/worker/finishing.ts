@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { JobStoreUnavailable } from "../../JobError.ts"
 import type { End, JobStore } from "../../JobStore.ts"
+import * as Waiters from "../await/Waiters.ts"
 import type { Crew } from "./Crew.ts"
 import type { Engine } from "./Engine.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
@@ -51,6 +52,7 @@ export const finisher = ({ crew, engine, onFenced, patience, store }: {
             if (answer.success.has(ended.live.job.id) && !ended.live.isCompletedTx) onFenced(ended)
           }
         }
+        yield* Waiters.tell(store, batch.map(({ end }) => end.job.id))
         rest = rest.slice(batch.length)
         size = Math.min(most, size * 2)
         isRepeated = false
