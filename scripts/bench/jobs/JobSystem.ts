@@ -31,6 +31,8 @@ export interface Driver {
   readonly bulk: (jobs: ReadonlyArray<Payload>) => Promise<void>
   /** As `bulk`, each with a unique key of its own. */
   readonly unique?: ((jobs: ReadonlyArray<Payload>) => Promise<void>) | undefined
+  /** Does what a worker process does once in its life, before the clock runs. */
+  readonly prepare?: (() => Promise<void>) | undefined
   /** Begins to claim; calls `onJob` at the start of each handler. Rejects when the worker fails. */
   readonly work: (onJob: (job: Payload) => void) => Promise<void>
   /** Milliseconds that each of `rounds` claims took: `batch` jobs go in, as many are claimed, which is timed, and are completed. */

@@ -16,6 +16,7 @@ export type Command =
   | { readonly tag: "call"; readonly callers: number; readonly warmMs: number; readonly ms: number }
   | { readonly tag: "pace"; readonly rate: number; readonly jobs: number }
   | { readonly tag: "claims"; readonly rounds: number; readonly batch: number }
+  | { readonly tag: "prepare" }
   | {
     readonly tag: "work"
     readonly jobs: number
@@ -29,6 +30,7 @@ export type Command =
 /** What the child answers. */
 export type Report =
   | { readonly tag: "ready" }
+  | { readonly tag: "prepared" }
   | ({ readonly tag: "added" } & Added)
   | { readonly tag: "unique"; readonly plain: Added; readonly unique: Added }
   | { readonly tag: "claims"; readonly ms: ReadonlyArray<number> }
@@ -102,6 +104,8 @@ const main = async () => {
       case "claims":
         if (driver.claims === undefined) throw new Error("the driver times no claims")
         return driver.claims(command.rounds, command.batch).then((ms) => ({ tag: "claims", ms }))
+      case "prepare":
+        return Promise.resolve(driver.prepare?.()).then(() => ({ tag: "prepared" }))
       case "work":
         base = process.cpuUsage()
         expected = command.jobs

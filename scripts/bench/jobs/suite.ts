@@ -4,14 +4,18 @@
  */
 import type { JobSystem } from "./JobSystem.ts"
 import { measureDrain, measureLog } from "./measure/drain.ts"
-import { measureEnqueue } from "./measure/enqueue.ts"
+import { measureEnqueue, measureUnique } from "./measure/enqueue.ts"
+import { measureIdle } from "./measure/idle.ts"
 import { measureLatency, type Where } from "./measure/latency.ts"
 import { measurePgbench, type PgbenchScript } from "./measure/pgbench.ts"
+import { measureWaiting } from "./measure/waiting.ts"
 import type { Results } from "./results.ts"
 import { type Options, type Row, runRows } from "./Row.ts"
 import { insertScript } from "./shapes/limits.ts"
 import { bullMqPostgresSystem, bullMqSystem } from "./systems/bullMq.ts"
 import { base, baseAgain, classic } from "./systems/graphile.ts"
+import { ostinatoSystem } from "./systems/ostinato.ts"
+import { claimAndFinish, inserts } from "./systems/ostinatoSql.ts"
 import { persistedQueueSystem } from "./systems/persistedQueue.ts"
 import { pgBossSystem } from "./systems/pgBoss.ts"
 
@@ -53,18 +57,28 @@ const rows = (quick: boolean): ReadonlyArray<Row> => {
     base: base.name,
     measure: (server) => measurePgbench(server, script, 50_000 / part)
   })
-  const distinct = peers.filter((system) => system !== baseAgain)
+  const ours = named(ostinatoSystem)
+  const distinct = [...peers.filter((system) => system !== baseAgain), ostinatoSystem]
   return [
-    ...peers.map((system) => drain(system)),
-    limit(
-      "pgbench: insert",
-      "one table with one index besides its key, 1,000 rows per statement, 1 client",
-      insertScript
-    ),
+    ...[...peers, ostinatoSystem].map((system) => drain(system)),
+    limit("pgbench: claim and finish", "Ostinato's claim, then complete, 1,000 jobs each, 1 client", claimAndFinish),
+    limit("pgbench: enqueue", "Ostinato's enqueue, 1,000 jobs per statement, 1 client", inserts),
+    limit("pgbench: insert", "one table, one index besides its key, 1,000 rows per statement, 1 client", insertScript),
     drain(base, 2),
+    drain(ostinatoSystem, 2),
     ...distinct.filter((system) => system !== classic).map(enqueue),
+    { ...ours, part: "unique", measure: (server) => measureUnique(server, ostinatoSystem, 50_000) },
     ...distinct.map((system) => latency(system, "two processes", 100)),
-    ...distinct.map(log)
+    latency(ostinatoSystem, "two processes", 10_000),
+    latency(ostinatoSystem, "same process", 100),
+    ...distinct.map(log),
+    {
+      ...ours,
+      part: "waiting",
+      once: true,
+      measure: (server) => measureWaiting(server, ostinatoSystem, 1_000_000 / part, quick)
+    },
+    { ...ours, part: "idle", once: true, measure: () => measureIdle(ostinatoSystem, 5, quick ? 5 : 30) }
   ]
 }
 

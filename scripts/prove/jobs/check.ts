@@ -101,6 +101,9 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
   const transactional = completed.filter(({ payload }) => payload.tx)
   const isOwed = new Set(transactional.map(({ payload }) => payload.key))
   const worked = new Set(of("end").filter(({ how }) => how === "done").map(({ epoch, id }) => `${id} ${epoch}`))
+  // a completion that was committed in a transaction is there already when it is recorded
+  const isRepeated = ({ epoch, id }: LineOf<"finish">) =>
+    byId.get(id)?.payload.tx === true && worked.has(`${id} ${epoch}`)
   const poisonDeaths = deathsOf(rows, starts, endOf, byName)
 
   return {
@@ -114,8 +117,8 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
     starts: of("start").length,
     explained,
     unexplained,
-    fenced: of("finish").filter(({ accepted }) => !accepted).length + of("end").filter(({ how }) => how === "fenced")
-      .length,
+    fenced: of("finish").filter((finish) => !finish.accepted && !isRepeated(finish)).length +
+      of("end").filter(({ how }) => how === "fenced").length,
     unfenced: held.flatMap((job) => lateWrites(job, byId.get(job.claims[0]!.id))),
     transactional: transactional.length,
     effects: effects.length,

@@ -5,6 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as SqlClient from "effect/sql/SqlClient"
+import { isSqlError } from "effect/sql/SqlError"
 import { Database } from "ostinato/store/Database"
 import { Tx } from "ostinato/store/Tx"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
@@ -39,6 +40,19 @@ layer(TestDatabase.layer(), { excludeTestServices: true, timeout: 60_000 })("a t
     Effect.gen(function*() {
       const { entries, write } = yield* ledger("inherited")
       yield* rolledBack(Effect.flatMap(Effect.forkChild(write("forked")), Fiber.join))
+      assert.deepStrictEqual(yield* entries, [])
+    }))
+
+  it.effect("whose connection broke fails as its work or its commit did, so that the failure can be handled", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const { entries, write } = yield* ledger("broken")
+      const cut = Effect.andThen(write("before"), Effect.ignore(sql`SELECT pg_terminate_backend(pg_backend_pid())`))
+      const handled = <E>(work: Effect.Effect<unknown, E, SqlClient.SqlClient>) =>
+        Effect.flip(Database.transaction(Effect.andThen(cut, work)))
+      assert.strictEqual(yield* handled(Effect.fail("given up")), "given up")
+      assert.isTrue(isSqlError(yield* handled(write("after"))))
+      assert.isTrue(isSqlError(yield* handled(Effect.void)))
       assert.deepStrictEqual(yield* entries, [])
     }))
 

@@ -9,6 +9,8 @@ export interface Bench {
   readonly place: Place
   /** Starts a child process with the system's driver. */
   readonly start: () => Promise<Worker>
+  /** Starts one that will work, and is ready to. */
+  readonly startWorker: () => Promise<Worker>
   /** Ends one before the measurement does. */
   readonly end: (worker: Worker) => Promise<void>
 }
@@ -22,12 +24,20 @@ export const withBench = async <A>(
 ): Promise<A> => {
   const place = await system.place(server, label)
   const workers = new Set<Worker>()
+  const start = async () => {
+    const worker = await startWorker(system.driver, place.url)
+    workers.add(worker)
+    return worker
+  }
   try {
     return await use({
       place,
-      start: async () => {
-        const worker = await startWorker(system.driver, place.url)
-        workers.add(worker)
+      start,
+      startWorker: async () => {
+        const worker = await start()
+        const prepared = worker.next("prepared", 20_000)
+        worker.send({ tag: "prepare" })
+        await prepared
         return worker
       },
       end: async (worker) => {

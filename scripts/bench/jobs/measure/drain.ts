@@ -40,9 +40,9 @@ const untilEmpty = async (place: Place): Promise<number> => {
   }
 }
 
-const drain = async ({ place, start }: Bench, jobs: number, processes: number) => {
+const drain = async ({ place, startWorker }: Bench, jobs: number, processes: number) => {
   const workers: Array<Worker> = []
-  for (let index = 0; index < processes; index++) workers.push(await start())
+  for (let index = 0; index < processes; index++) workers.push(await startWorker())
   const handled = workers.map(() => 0)
   let first = Number.POSITIVE_INFINITY
   let moved = 0

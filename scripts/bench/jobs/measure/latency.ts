@@ -17,10 +17,10 @@ const quantile = (sorted: ReadonlyArray<number>, share: number): number | undefi
 
 /** Measures one system once, for so many seconds after one of warming up. */
 export const measureLatency = (server: Server, system: JobSystem, where: Where, rate: number, seconds: number) =>
-  withBench(server, system, async ({ start }) => {
+  withBench(server, system, async ({ start, startWorker }) => {
     const warm = rate
     const jobs = warm + rate * seconds
-    const worker = await start()
+    const worker = await startWorker()
     const producer = where === "same process" ? worker : await start()
     worker.send({ tag: "work", jobs, alone: true, timedFrom: warm })
     const broken = new Promise<never>((_, reject) => {
