@@ -5,37 +5,31 @@ import * as Argument from "effect/cli/Argument"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as QueueList from "ostinato/service/QueueList"
 import * as ServiceConfig from "ostinato/service/ServiceConfig"
-import * as Setting from "ostinato/service/Setting"
 import { version } from "ostinato/service/version"
-import * as InsightsConfig from "../apps/insights/InsightsConfig.ts"
-import * as Logging from "./Logging.ts"
+import { configured } from "./Configured.ts"
+import { jobs } from "./JobsCli.ts"
+import { queues } from "./QueuesCli.ts"
 import { UsageError } from "./UsageError.ts"
-
-// one look at the environment, so that one start tells every problem of the service and of the application
-const Settings = Layer.effectContext(
-  Effect.map(
-    Setting.load(Setting.struct({ service: ServiceConfig.setting, insights: InsightsConfig.setting })),
-    ({ insights, service }) =>
-      Context.make(ServiceConfig.ServiceConfig, service).pipe(Context.add(InsightsConfig.InsightsConfig, insights))
-  )
-)
-
-// results of commands are wired to what they print; the configuration is read once for both
-const configured = Layer.provideMerge(Logging.layer, Settings).pipe(
-  // a variable that is set but empty may be a slip, which is for the configuration to judge
-  Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ preserveEmptyStrings: true })))
-)
 
 const serve = Command.make(
   "serve",
-  {},
-  () => Effect.flatMap(Effect.promise(() => import("./commands/serve.ts")), ({ serve }) => serve)
+  {
+    role: Flag.Literals("role", ServiceConfig.Role.literals).pipe(
+      Flag.withDescription("What this process does of the whole; before OSTINATO_ROLE"),
+      Flag.optional
+    ),
+    queues: Flag.String("queues").pipe(
+      Flag.withDescription("The only queues it works on, e.g. sync=2,mail=10; before OSTINATO_QUEUES"),
+      Flag.mapTryCatch((text) => Result.getOrThrowWith(QueueList.parse(text), (problem) => problem), String),
+      Flag.optional
+    )
+  },
+  (options) => Effect.flatMap(Effect.promise(() => import("./commands/serve.ts")), ({ serve }) => serve(options))
 ).pipe(
   Command.withDescription("Run the service until a signal asks it to stop"),
   Command.provide(configured)
@@ -86,7 +80,7 @@ const presenter: CliOutput.Presenter = {
 /** The program, given its arguments. Fails with `UsageError` where they are wrong; the parser has then said why. */
 export const main = Command.make("ostinato").pipe(
   Command.withDescription("Background work for Effect"),
-  Command.withSubcommands([serve, run, runs]),
+  Command.withSubcommands([serve, run, runs, jobs, queues]),
   Command.run({ version }),
   Effect.provideService(CliOutput.Presenter, presenter),
   Effect.catchTag(

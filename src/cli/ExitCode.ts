@@ -9,9 +9,14 @@ import * as Runtime from "effect/Runtime"
 const ExitCode = {
   /** The task, or the operation, failed. */
   failed: 1,
+  /** It was done for some of what was asked. */
+  partial: 2,
   /** There is nothing by that name. */
   notFound: 3,
-  /** Something else holds what was asked for: the port here, the data directory in its own error. */
+  /**
+   * Something else holds what was asked for, the port here, the data directory in its own error; or what was asked for is
+   * not in a state for it.
+   */
   conflict: 4,
   /** The command line is wrong. */
   usage: 64,
@@ -32,7 +37,15 @@ export const ofCause = (cause: Cause.Cause<unknown>): number => {
 
 const byTag: Record<string, number> = {
   ConfigInvalid: ExitCode.config,
+  JobFilterInvalid: ExitCode.usage,
+  JobInvalid: ExitCode.usage,
+  JobNotFound: ExitCode.notFound,
+  JobSettingRefused: ExitCode.conflict,
+  NoJobs: ExitCode.notFound,
+  NothingDone: ExitCode.conflict,
+  PartlyDone: ExitCode.partial,
   PortUnavailable: ExitCode.conflict,
+  QueueNotFound: ExitCode.notFound,
   RunUnknown: ExitCode.notFound,
   RunLogUnavailable: ExitCode.unavailable,
   ScheduleStoreUnavailable: ExitCode.unavailable,

@@ -32,9 +32,12 @@ export type Columns<A> = Readonly<Record<string, (item: A) => string>>
 /** Makes what prints many items, as `items` in JSON. */
 export const list = <A, I>(item: Schema.Codec<A, I>, columns: Columns<A>) => {
   const encode = Schema.encodeEffect(Schema.toCodecJson(item))
-  return (format: Format, items: ReadonlyArray<A>) =>
+  return (format: Format, items: ReadonlyArray<A>, options?: {
+    /** Whether the table has a line of heads. Defaults to `true`. */
+    readonly head?: boolean | undefined
+  }) =>
     Effect.gen(function*() {
-      if (format === "table") return yield* lines(table(columns, items))
+      if (format === "table") return yield* lines(table(columns, items).slice(options?.head === false ? 1 : 0))
       const encoded = yield* Effect.orDie(Effect.forEach(items, (item) => encode(item)))
       if (format === "ndjson") return yield* lines(encoded.map(oneLine))
       return yield* Console.log(indented({ items: encoded }))

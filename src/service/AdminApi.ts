@@ -12,6 +12,9 @@ import * as Schema from "effect/Schema"
 import { RunStatistics } from "../core/RunStatistics.ts"
 import { RunDetails, RunId, RunStatus, TaskRun } from "../core/TaskRun.ts"
 import { SchedulePolicy } from "../schedule/SchedulePolicy.ts"
+import { by, Limit, StoreUnavailable } from "./ApiProblem.ts"
+import { Jobs } from "./JobsApi.ts"
+import { Queues } from "./QueuesApi.ts"
 
 /**
  * @category errors
@@ -21,25 +24,6 @@ export class RunNotFound extends HttpApiError.Problem<RunNotFound>()("RunNotFoun
   status: 404,
   title: "There is no such run"
 }) {}
-
-/**
- * @category errors
- */
-export class StoreUnavailable extends HttpApiError.Problem<StoreUnavailable>()("StoreUnavailable", {
-  type: "urn:ostinato:store-unavailable",
-  status: 503,
-  title: "The database does not answer: try again"
-}) {}
-
-/**
- * The size of a page in a query: from 1 to 200.
- *
- * @category models
- */
-export const Limit = Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 200 }))
-
-/** What a person writes for the record: at most 1,000 characters. */
-const Remark = Schema.String.check(Schema.isMaxLength(1000))
 
 /**
  * Every run, whatever started it: newest first.
@@ -78,10 +62,7 @@ export class Runs extends HttpApiGroup.make("runs").add(
   // asks it to stop, on whichever node it is; it ends as cancelled when its finalizers have ended
   HttpApiEndpoint.post("cancel", "/runs/:id/cancel", {
     params: { id: Schema.String },
-    payload: Schema.Struct({
-      actor: Schema.optional(Schema.NullOr(Remark)),
-      reason: Schema.optional(Schema.NullOr(Remark))
-    }),
+    payload: Schema.Struct(by),
     // already: somebody had asked before
     success: Schema.Struct({ answer: Schema.Literals(["requested", "already", "ended"]) }),
     error: [RunNotFound, StoreUnavailable]
@@ -133,6 +114,6 @@ export class Schedules extends HttpApiGroup.make("schedules").add(
 /**
  * @category apis
  */
-export class AdminApi
-  extends HttpApi.make("ostinato").add(Runs).add(Schedules).middleware(HttpApiMiddleware.ProblemDetails)
+export class AdminApi extends HttpApi.make("ostinato").add(Runs).add(Schedules).add(Jobs).add(Queues)
+  .middleware(HttpApiMiddleware.ProblemDetails)
 {}

@@ -8,10 +8,11 @@ import { RunLog, type RunLogUnavailable } from "../core/RunLog.ts"
 import * as RunStatistics from "../core/RunStatistics.ts"
 import { type Schedule, ScheduleStore } from "../schedule/ScheduleStore.ts"
 import * as Timetable from "../schedule/Timetable.ts"
-import { AdminApi, RunNotFound, type ScheduleSummary, StoreUnavailable } from "./AdminApi.ts"
-
-const unavailable = (error: { readonly message: string }) =>
-  Effect.andThen(Effect.logWarning(error.message), new StoreUnavailable({}))
+import { AdminApi, RunNotFound, type ScheduleSummary } from "./AdminApi.ts"
+import type { Enqueueable } from "./AppModule.ts"
+import { unavailable } from "./internal/unavailable.ts"
+import * as JobHandlers from "./JobHandlers.ts"
+import * as QueueHandlers from "./QueueHandlers.ts"
 
 const found = <A>(detail: string, get: Effect.Effect<A | null, RunLogUnavailable>) =>
   get.pipe(
@@ -74,8 +75,11 @@ const summary = (schedule: Schedule): ScheduleSummary => ({
 })
 
 /**
+ * `tasks`: those that may be enqueued by name.
+ *
  * @category layers
  */
-export const layer = HttpApiBuilder.layer(AdminApi, { openapiPath: "/api/openapi.json" }).pipe(
-  Layer.provide([RunsLive, SchedulesLive])
-)
+export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
+  HttpApiBuilder.layer(AdminApi, { openapiPath: "/api/openapi.json" }).pipe(
+    Layer.provide([RunsLive, SchedulesLive, JobHandlers.layer(tasks), QueueHandlers.layer])
+  )

@@ -21,6 +21,10 @@ import type { RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import * as Task from "../core/Task.ts"
 import type { PayloadInvalid } from "../core/TaskError.ts"
 import type { Trigger } from "../core/TaskRun.ts"
+import type { JobOptions } from "../jobs/JobOptions.ts"
+import * as JobQueue from "../jobs/JobQueue.ts"
+import type { Enqueued, JobStore } from "../jobs/JobStore.ts"
+import * as JobWorker from "../jobs/JobWorker.ts"
 import type { PeriodicTask } from "../schedule/PeriodicTask.ts"
 import type { Line } from "../store/Migration.ts"
 
@@ -33,6 +37,7 @@ export type Host =
   | PgClient.PgClient
   | SqlClient.SqlClient
   | RunLog
+  | JobStore
   | CheckpointStore
   | FileSystem.FileSystem
   | Path.Path
@@ -66,6 +71,50 @@ export interface NamedTask<out R> {
 }
 
 /**
+ * What may be said of a job that is enqueued by the name of its task.
+ *
+ * @category models
+ */
+export type NamedJobOptions = Pick<
+  JobOptions<never>,
+  "queue" | "priority" | "delay" | "at" | "tags" | "tenant" | "id" | "trigger"
+>
+
+/**
+ * A task that can be enqueued by its name with a payload in JSON.
+ *
+ * @category models
+ */
+export interface Enqueueable {
+  readonly name: string
+  /** `undefined` as input means the payload that the application names for this, else an empty object. */
+  readonly enqueue: (
+    input: unknown,
+    options: NamedJobOptions
+  ) => Effect.Effect<Enqueued, PayloadInvalid | JobQueue.EnqueueError, JobStore>
+}
+
+/**
+ * One that workers of the service run.
+ *
+ * @category models
+ */
+export interface NamedJob<out R> extends Enqueueable {
+  readonly serving: JobWorker.Serving<R>
+}
+
+/**
+ * The durable jobs of an application.
+ *
+ * @category models
+ */
+export interface Jobs<out R> {
+  /** The queues that a process of it works on, unless `OSTINATO_QUEUES` names others. */
+  readonly queues: Readonly<Record<string, JobWorker.QueueOptions>>
+  readonly tasks: ReadonlyArray<NamedJob<R>>
+}
+
+/**
  * @category models
  */
 export interface AppModule<Provides, E> {
@@ -75,7 +124,9 @@ export interface AppModule<Provides, E> {
   /** Its handlers and services. */
   readonly layer: Layer.Layer<Provides, E, Host>
   readonly tasks: ReadonlyArray<NamedTask<Provides | RunLog>>
-  readonly schedules: ReadonlyArray<PeriodicTask<Provides | RunLog>>
+  readonly schedules: ReadonlyArray<PeriodicTask<Provides | RunLog | JobStore>>
+  /** Defaults to none: no worker runs. */
+  readonly jobs?: Jobs<Provides> | undefined
   /** Its endpoints, below `/api/v1/<name>`. */
   readonly routes: Layer.Layer<never, E, Provides | Web>
   /** Brings its gauges up to date; called before every answer of `/metrics`. Defaults to nothing. */
@@ -109,5 +160,36 @@ export const task = <
         ? Effect.succeed(options.payload)
         : Task.decodePayload(task, input ?? {}),
       (payload) => Dispatch.here(task, payload, trigger)
+    )
+})
+
+/**
+ * Makes a task one that workers run, and that can be enqueued by name.
+ *
+ * @category constructors
+ */
+export const job = <
+  Name extends string,
+  P extends Task.Storable,
+  S extends Task.Storable,
+  E extends Task.Storable,
+  R = Task.Handler<Name>
+>(
+  task: Task.Task<Name, P, S, E, R>,
+  options?: JobWorker.ServeOptions<E["Type"]> & {
+    /** What every job of it is enqueued with, unless whoever enqueues says otherwise. */
+    readonly enqueue?: JobOptions<P["Type"]> | undefined
+    /** What an enqueue without input means. Defaults to none: it is one with an empty object. */
+    readonly payload?: P["Type"] | undefined
+  }
+): NamedJob<R> => ({
+  name: task.name,
+  serving: JobWorker.serve(task, options),
+  enqueue: (input, said) =>
+    Effect.flatMap(
+      input === undefined && options?.payload !== undefined
+        ? Effect.succeed(options.payload)
+        : Task.decodePayload(task, input ?? {}),
+      (payload) => JobQueue.enqueue(task, payload, { ...options?.enqueue, ...said })
     )
 })

@@ -2,9 +2,9 @@
  * Whether the service lives and whether it can take work, for whoever operates it.
  *
  * `/livez` answers while the process turns, whatever the database does. `/readyz` is 200 only when the database
- * answers, no supervised fiber fails again and again and the service is not draining; otherwise 503. Both say why. The
- * database is asked on the connections of the house: a pool that user code has filled is not taken for an outage. A
- * scheduler that is disabled is told as such, and is ready.
+ * answers, no supervised fiber fails again and again, its worker works and the service is not draining; otherwise 503.
+ * Both say why. The database is asked on the connections of the house: a pool that user code has filled is not taken for
+ * an outage. A scheduler that is disabled, and a worker that this process has not, are told as such, and are ready.
  */
 import * as Effect from "effect/Effect"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
@@ -14,6 +14,8 @@ import * as Layer from "effect/Layer"
 import { Supervisor } from "../core/Supervisor.ts"
 import { TaskScheduler } from "../schedule/TaskScheduler.ts"
 import { ControlSql } from "../store/ControlSql.ts"
+import { CurrentWorker } from "./CurrentWorker.ts"
+import { ServiceConfig } from "./ServiceConfig.ts"
 
 // failures in a row after which a fiber counts as broken, though it goes on being restarted
 const tolerated = 5
@@ -43,7 +45,28 @@ const checks = Effect.gen(function*() {
       : broken.map((fiber) => `${fiber.name} failed ${fiber.failures} times: ${fiber.lastFailure?.message}`).join("; ")
   }
   const state = yield* scheduler.status
-  return [database, fibers, { name: "scheduler", ok: state !== "stopping", detail: state }]
+  return [database, fibers, { name: "scheduler", ok: state !== "stopping", detail: state }, yield* worker]
+})
+
+const worker = Effect.gen(function*(): Effect.fn.Return<Check, never, CurrentWorker | ServiceConfig> {
+  const { role } = yield* ServiceConfig
+  const current = yield* (yield* CurrentWorker).get
+  if (current === null) {
+    return {
+      name: "worker",
+      ok: true,
+      detail: role === "all" || role === "worker" ? "none" : `none: the role is ${role}`
+    }
+  }
+  const { queues, state, stuck, unrecorded } = yield* current.status
+  const running = Object.values(queues).reduce((sum, queue) => sum + queue.running, 0)
+  const capacity = Object.values(queues).reduce((sum, queue) => sum + queue.capacity, 0)
+  const said = [
+    `${state}: ${running} of ${capacity} jobs`,
+    ...(unrecorded === 0 ? [] : [`${unrecorded} ends not recorded yet`]),
+    ...(stuck === 0 ? [] : [`${stuck} attempts ignored that they were to stop`])
+  ]
+  return { name: "worker", ok: state === "running", detail: said.join(", ") }
 })
 
 const answer = (checks: ReadonlyArray<Check>) => {
@@ -58,7 +81,7 @@ export const layer = Layer.mergeAll(
   HttpRouter.add("GET", "/livez", HttpMiddleware.withLoggerDisabled(Effect.succeed(answer([])))),
   HttpRouter.use((router) =>
     Effect.flatMap(
-      Effect.context<ControlSql | Supervisor | TaskScheduler>(),
+      Effect.context<ControlSql | Supervisor | TaskScheduler | CurrentWorker | ServiceConfig>(),
       (context) =>
         router.add(
           "GET",

@@ -14,7 +14,7 @@ import type { JobStoreUnavailable } from "../jobs/JobError.ts"
 import * as JobFilter from "../jobs/JobFilter.ts"
 import { JobStore } from "../jobs/JobStore.ts"
 import * as Tx from "../store/Tx.ts"
-import { boundOf, detailsOf, runOf, statesOf } from "./internal/runOfJob.ts"
+import { boundOf, detailsOf, isAmbiguous, runOf, statesOf } from "./internal/runOfJob.ts"
 
 // jobs that are looked through at once where their state alone does not tell
 const chunk = 1000
@@ -43,8 +43,7 @@ export const layer: Layer.Layer<RunLog, never, RunLog | JobStore> = Layer.effect
       const bound = query.before === undefined ? { before: null } : boundOf(query.before)
       const found: Array<TaskRun> = []
       if (bound === null) return found
-      const isTold = query.status !== "completed" && query.status !== "partial"
-      const limit = isTold ? size : chunk
+      const limit = query.status !== undefined && isAmbiguous(query.status) ? chunk : size
       let before: JobId | null = bound.before
       while (found.length < size) {
         const page = yield* store.query({ filter, before, limit })

@@ -1,8 +1,9 @@
 /**
  * The service: one application on its database, with schedules, HTTP API, page, health and metrics.
  *
- * Built from the database up, stopped in the opposite order: schedules stop and drain first, while health answers 503
- * and everything else still answers; then HTTP; then the connections; an embedded server last.
+ * Built from the database up, the worker last, when the port is open. Stopped in the opposite order: schedules and worker
+ * stop and drain first, at the same time, while health answers 503 and everything else still answers; then HTTP; then
+ * the connections; an embedded server last.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Duration from "effect/Duration"
@@ -14,7 +15,12 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { createServer } from "node:http"
+import { hostname } from "node:os"
+import { pid } from "node:process"
 import * as Supervisor from "../core/Supervisor.ts"
+import * as JobMaintenance from "../jobs/JobMaintenance.ts"
+import * as JobWorker from "../jobs/JobWorker.ts"
+import * as PostgresJobStore from "../jobs/stores/Postgres.ts"
 import * as PostgresScheduleStore from "../schedule/stores/Postgres.ts"
 import * as TaskScheduler from "../schedule/TaskScheduler.ts"
 import { Database } from "../store/Database.ts"
@@ -24,12 +30,16 @@ import * as PostgresCheckpointStore from "../store/PostgresCheckpointStore.ts"
 import * as PostgresRunLog from "../store/PostgresRunLog.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
 import type { AppModule } from "./AppModule.ts"
+import { CurrentWorker } from "./CurrentWorker.ts"
 import * as Health from "./Health.ts"
 import * as HostGuard from "./HostGuard.ts"
+import * as JobGauges from "./JobGauges.ts"
+import * as JobRuns from "./JobRuns.ts"
 import * as Metrics from "./Metrics.ts"
 import * as NotFound from "./NotFound.ts"
 import * as Page from "./Page.ts"
-import { ServiceConfig } from "./ServiceConfig.ts"
+import { type Role, ServiceConfig } from "./ServiceConfig.ts"
+import * as TableGauges from "./TableGauges.ts"
 
 /**
  * The port that was asked for could not be opened.
@@ -47,8 +57,8 @@ export class PortUnavailable extends Schema.TaggedError<PortUnavailable>()("Port
 }
 
 /**
- * An application with what it runs on: database, log of runs, schedules, checkpoints, notifications, handlers. No schedule
- * fires and no port is open.
+ * An application with what it runs on: database, log of runs with the jobs in it, jobs, schedules, checkpoints,
+ * notifications, handlers. No schedule fires, no job runs and no port is open.
  *
  * @category layers
  */
@@ -66,10 +76,10 @@ export const layerApp = <Provides, E>(app: AppModule<Provides, E>, options?: {
         }
       }
       return Layer.mergeAll(
-        PostgresRunLog.layer({ exclusive }),
+        JobRuns.layer.pipe(Layer.provide(PostgresRunLog.layer({ exclusive }))),
         PostgresScheduleStore.layer({ exclusive }),
         PostgresCheckpointStore.layer()
-      ).pipe(Layer.provideMerge(Notifier.layer()))
+      ).pipe(Layer.provideMerge(PostgresJobStore.layer({ exclusive })), Layer.provideMerge(Notifier.layer()))
     }))),
     Layer.provideMerge(Layer.unwrap(Effect.map(
       ServiceConfig,
@@ -79,7 +89,12 @@ export const layerApp = <Provides, E>(app: AppModule<Provides, E>, options?: {
   )
 
 /** The tables of the house. */
-const lines = [PostgresRunLog.migrations, PostgresScheduleStore.migrations, PostgresCheckpointStore.migrations]
+const lines = [
+  PostgresRunLog.migrations,
+  PostgresScheduleStore.migrations,
+  PostgresCheckpointStore.migrations,
+  PostgresJobStore.migrations
+]
 
 /**
  * The whole service. Ready when the Layer is built.
@@ -87,28 +102,64 @@ const lines = [PostgresRunLog.migrations, PostgresScheduleStore.migrations, Post
  * @category layers
  */
 export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
-  const Routes = Layer.mergeAll(
-    AdminHandlers.layer,
+  const Operating = Layer.mergeAll(Health.layer, NotFound.layer, Figures(app.refreshMetrics ?? Effect.void))
+  const Api = Layer.mergeAll(
+    AdminHandlers.layer(app.jobs?.tasks ?? []),
     app.routes,
-    Health.layer,
-    NotFound.layer,
-    Metrics.layer(app.refreshMetrics ?? Effect.void),
     app.page === undefined ? Layer.empty : Page.layer(app.page)
-  ).pipe(
-    Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
-    Layer.provide([Page.layerSecurityHeaders, HostGuard.layer])
-  )
+  ).pipe(Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })))
+  const Routes = Layer.unwrap(
+    Effect.map(ServiceConfig, ({ role }) => isOf(role, "api") ? Layer.merge(Operating, Api) : Operating)
+  ).pipe(Layer.provide([Page.layerSecurityHeaders, HostGuard.layer]))
   const Http = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true }).pipe(
     Layer.provideMerge(Server)
   )
   const Scheduler = Layer.unwrap(
     Effect.map(
       ServiceConfig,
-      (config) => TaskScheduler.layer(app.schedules, { drain: config.drain, enabled: config.schedulerEnabled })
+      ({ drain, role, schedulerEnabled }) =>
+        TaskScheduler.layer(app.schedules, { drain, enabled: schedulerEnabled && isOf(role, "scheduler") })
     )
   )
-  return Started.pipe(Layer.provideMerge(Http), Layer.provideMerge(Scheduler), Layer.provideMerge(layerApp(app)))
+  return Started.pipe(
+    Layer.provideMerge(Worker(app)),
+    Layer.provideMerge(Http),
+    Layer.provideMerge(Scheduler),
+    Layer.provideMerge(CurrentWorker.layer),
+    Layer.provideMerge(layerApp(app))
+  )
 }
+
+/** Whether a process of this role does that part of the work. */
+const isOf = (role: Role, part: Exclude<Role, "all">) => role === "all" || role === part
+
+const Figures = <R>(ofApp: Effect.Effect<void, never, R>) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const jobs = yield* JobGauges.make
+    const tables = yield* TableGauges.make
+    return Metrics.layer(Effect.all([ofApp, jobs, tables], { discard: true }))
+  }))
+
+/** The worker, as role and queues say; where there is none, the process still does what any node may do for jobs. */
+const Worker = <Provides, E>({ jobs }: AppModule<Provides, E>) =>
+  Layer.unwrap(Effect.map(ServiceConfig, ({ drain, queues: named, role }) => {
+    const queues = named === undefined
+      ? jobs?.queues ?? {}
+      : Object.fromEntries(
+        Object.entries(named).map(([name, concurrency]) => [name, { ...jobs?.queues[name], concurrency }])
+      )
+    if (jobs === undefined || !isOf(role, "worker") || Object.keys(queues).length === 0) return JobMaintenance.layer()
+    const worker = JobWorker.layer({
+      queues,
+      tasks: jobs.tasks.map(({ serving }) => serving),
+      drain,
+      node: `${hostname()}:${pid}`
+    })
+    return Layer.effectDiscard(Effect.gen(function*() {
+      yield* (yield* CurrentWorker).set(yield* JobWorker.JobWorker)
+      yield* Effect.logInfo(`works on ${Object.keys(queues).join(", ")}`)
+    })).pipe(Layer.provide(worker))
+  }))
 
 // answers that are under way get a second; then connections are cut, or one half-sent request would hold up the end
 const Server = Layer.unwrap(Effect.map(ServiceConfig, ({ host, port }) => {
@@ -138,10 +189,18 @@ const reason = (cause: unknown) =>
 const Started = Layer.effectDiscard(Effect.gen(function*() {
   const config = yield* ServiceConfig
   const scheduler = yield* TaskScheduler.TaskScheduler
+  const worker = yield* CurrentWorker
   const server = yield* HttpServer.HttpServer
   yield* Effect.logInfo(`listening on ${HttpServer.formatAddress(server.address)}`)
   if (!config.schedulerEnabled) yield* Effect.logInfo("schedules are disabled by TASK_SCHEDULER_ENABLED")
-  yield* Effect.acquireRelease(scheduler.start, () => scheduler.stop)
+  const stopWorker = Effect.flatMap(
+    worker.get,
+    (current) => current === null ? Effect.void : Effect.asVoid(current.stop)
+  )
+  yield* Effect.acquireRelease(
+    scheduler.start,
+    () => Effect.all([scheduler.stop, stopWorker], { concurrency: 2, discard: true })
+  )
   yield* Effect.addFinalizer(() =>
     Effect.logInfo(`stopping: no new run begins, those in flight may go on for ${Duration.format(config.drain)}`)
   )

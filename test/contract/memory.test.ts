@@ -6,6 +6,7 @@ import * as MemoryRunLog from "ostinato/core/MemoryRunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
 import * as MemoryJobStore from "ostinato/jobs/stores/Memory"
 import * as MemoryScheduleStore from "ostinato/schedule/stores/Memory"
+import * as JobRuns from "ostinato/service/JobRuns"
 import { checkpointStoreSuite } from "ostinato/testing/contract/CheckpointStoreSuite"
 import { jobStoreSuite } from "ostinato/testing/contract/JobStoreSuite"
 import { runLogSuite } from "ostinato/testing/contract/RunLogSuite"
@@ -13,6 +14,10 @@ import { scheduleStoreSuite } from "ostinato/testing/contract/ScheduleStoreSuite
 
 checkpointStoreSuite("memory", MemoryCheckpointStore.layer())
 runLogSuite("memory", MemoryRunLog.layer())
+runLogSuite(
+  "memory, with the jobs of a store",
+  JobRuns.layer.pipe(Layer.provide([MemoryRunLog.layer(), MemoryJobStore.layer]), Layer.provide(Supervisor.layer))
+)
 scheduleStoreSuite("memory", MemoryScheduleStore.layer)
 
 // the real clock, and ahead of it by so much

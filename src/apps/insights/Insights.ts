@@ -6,8 +6,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import { fileURLToPath } from "node:url"
-import { Dispatch } from "ostinato"
-import { PeriodicTask, type Timetable } from "ostinato/schedule"
+import { PeriodicTask, Timetable } from "ostinato/schedule"
 import { AppModule } from "ostinato/service"
 import { Figures } from "./Figures.ts"
 import * as InsightsHandlers from "./InsightsHandlers.ts"
@@ -15,6 +14,7 @@ import * as InsightsMetrics from "./InsightsMetrics.ts"
 import { migrations } from "./migrations.ts"
 import * as RepositorySource from "./RepositorySource.ts"
 import { SyncInsights, SyncInsightsLive } from "./SyncInsights.ts"
+import * as SyncJobs from "./SyncJobs.ts"
 import { SyncOnDemand } from "./SyncOnDemand.ts"
 import { MirrorDirectory } from "./SyncRepositories.ts"
 
@@ -26,6 +26,8 @@ export interface InsightsOptions {
   readonly directory: string
   /** When its figures are brought up to date, besides at every start. */
   readonly timetable: Timetable.Timetable
+  /** Whether the gauges of every repository are taken each day besides. Defaults to `true`. */
+  readonly daily?: boolean | undefined
 }
 
 /**
@@ -33,6 +35,9 @@ export interface InsightsOptions {
  * clone or URL, and only then.
  */
 export const scheduleName = (place: string): string => `insights.fortnightly:${place}`
+
+/** The name of the schedule that takes the gauges of one place each day. */
+export const dailyName = (place: string): string => `insights.daily:${place}`
 
 /** The application, to be plugged into the service. Clones are known by their real paths from here on. */
 export const make = Effect.fnUntraced(function*(options: InsightsOptions) {
@@ -52,18 +57,39 @@ export const make = Effect.fnUntraced(function*(options: InsightsOptions) {
     migrations,
     layer: Layer.provideMerge(Layer.provide(SyncInsightsLive, Mirrors), Figures.layer),
     tasks: [AppModule.task(SyncInsights, { payload: { repository: others.length === 0 ? first : places } })],
-    schedules: places.map((repository) =>
-      PeriodicTask.make(scheduleName(repository), {
-        timetable: options.timetable,
+    schedules: places.flatMap((repository) => {
+      // the job is made in the transaction of the tick; its unique key sees to overlaps
+      const durable = {
         task: SyncInsights,
-        payload: { repository },
-        runOnStart: true,
-        overlap: "skip",
-        missed: "last",
-        dispatch: Dispatch.here
-      })
-    ),
-    routes: Layer.provide(InsightsHandlers.layer, SyncOnDemand.layer),
+        mode: "enqueue",
+        dispatch: SyncJobs.dispatch(SyncJobs.queueOf(repository))
+      } as const
+      return [
+        PeriodicTask.make(scheduleName(repository), {
+          ...durable,
+          timetable: options.timetable,
+          payload: { repository },
+          runOnStart: true,
+          missed: "last"
+        }),
+        ...((options.daily ?? true)
+          ? [PeriodicTask.make(dailyName(repository), {
+            ...durable,
+            timetable: Timetable.every("1 day"),
+            payload: { repository, changedOnly: true },
+            missed: "last"
+          })]
+          : [])
+      ]
+    }),
+    jobs: {
+      queues: SyncJobs.queues(places),
+      tasks: [AppModule.job(SyncInsights, {
+        payload: { repository: first },
+        enqueue: { queue: SyncJobs.queueOf(first), unique: SyncJobs.unique }
+      })]
+    },
+    routes: Layer.provide(InsightsHandlers.layer, SyncOnDemand.layer(places)),
     refreshMetrics: InsightsMetrics.refresh,
     page: fileURLToPath(new URL("../../../dist/web/insights", import.meta.url))
   }

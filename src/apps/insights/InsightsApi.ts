@@ -8,7 +8,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as Schema from "effect/Schema"
-import * as AdminApi from "ostinato/service/AdminApi"
+import * as ApiProblem from "ostinato/service/ApiProblem"
 import { metricKinds, type MetricName } from "./metricKinds.ts"
 
 /** There is no repository with that id. */
@@ -37,13 +37,6 @@ export class RunUnknown extends HttpApiError.Problem<RunUnknown>()("RunUnknown",
   type: "urn:ostinato:insights:run-not-found",
   status: 404,
   title: "There is no such run with repositories"
-}) {}
-
-/** The service is stopping and begins nothing new. */
-export class Stopping extends HttpApiError.Problem<Stopping>()("Stopping", {
-  type: "urn:ostinato:insights:stopping",
-  status: 503,
-  title: "The service is stopping: try again when it is back"
 }) {}
 
 /** The series has more values than one answer may hold. */
@@ -195,9 +188,9 @@ export const Summary = Schema.Struct({
 })
 
 const params = { id: Schema.String }
-const page = { after: Schema.optional(Schema.String.check(Schema.isUUID())), limit: Schema.optional(AdminApi.Limit) }
-const limit = { limit: Schema.optional(AdminApi.Limit) }
-const unread = [AdminApi.StoreUnavailable, FiguresUnreadable] as const
+const page = { after: Schema.optional(Schema.String.check(Schema.isUUID())), limit: Schema.optional(ApiProblem.Limit) }
+const limit = { limit: Schema.optional(ApiProblem.Limit) }
+const unread = [ApiProblem.StoreUnavailable, FiguresUnreadable] as const
 const error = [RepositoryNotFound, ...unread] as const
 
 const items = <S extends Schema.Top>(item: S) => Schema.Struct({ items: Schema.Array(item) })
@@ -235,11 +228,11 @@ export class Repositories extends HttpApiGroup.make("repositories").add(
     success: items(Release),
     error
   }),
-  // collects this one now; the run is found under its id as soon as it has begun
+  // enqueues a job that collects this one; the run is found under its id at once. While one has not ended, that one
   HttpApiEndpoint.post("sync", "/repositories/:id/sync", {
     params,
     success: Schema.Struct({ runId: Schema.String }).pipe(HttpApiSchema.status(202)),
-    error: [...error, Stopping]
+    error
   }),
   // hidden from every list and sum from now on, and not collected any more
   HttpApiEndpoint.delete("remove", "/repositories/:id", { params, success: HttpApiSchema.NoContent, error })

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
-import * as AdminApi from "ostinato/service/AdminApi"
+import * as ApiProblem from "ostinato/service/ApiProblem"
 import { Figures } from "./Figures.ts"
 import type { FiguresInvalid, FiguresUnavailable } from "./FiguresError.ts"
 import * as FiguresTable from "./FiguresTable.ts"
@@ -14,15 +14,24 @@ import {
   InsightsApi,
   PlatformNotFound,
   RepositoryNotFound,
-  RunUnknown,
-  Stopping
+  RunUnknown
 } from "./InsightsApi.ts"
 import { SyncOnDemand } from "./SyncOnDemand.ts"
 
 const told = {
   FiguresUnavailable: (error: FiguresUnavailable) =>
-    Effect.andThen(Effect.logWarning(error.message), new AdminApi.StoreUnavailable({})),
+    Effect.andThen(Effect.logWarning(error.message), new ApiProblem.StoreUnavailable({})),
   FiguresInvalid: (error: FiguresInvalid) => Effect.andThen(Effect.logError(error.message), new FiguresUnreadable({}))
+}
+
+const unavailable = (error: Error) =>
+  Effect.andThen(Effect.logWarning(error.message), new ApiProblem.StoreUnavailable({}))
+
+// asked again with the same repository, nothing is enqueued twice
+const notEnqueued = {
+  JobStoreUnavailable: unavailable,
+  EnqueueUnknown: unavailable,
+  JobInvalid: unavailable
 }
 
 const pageSize = 200
@@ -97,10 +106,8 @@ const RepositoriesLive = HttpApiBuilder.group(
       sync: ({ params }) =>
         found(params.id).pipe(
           Effect.flatMap(({ id, path }) => onDemand.start(path, `/api/v1/insights/repositories/${id}/sync`)),
-          Effect.flatMap((runId) =>
-            runId === null ? Effect.fail(new Stopping({})) : Effect.succeed({ runId: String(runId) })
-          ),
-          Effect.catchTags(told)
+          Effect.map((runId) => ({ runId: String(runId) })),
+          Effect.catchTags({ ...told, ...notEnqueued })
         ),
       remove: ({ params }) =>
         figures.remove(params.id).pipe(

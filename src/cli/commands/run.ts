@@ -13,6 +13,7 @@ import * as TaskError from "ostinato/core/TaskError"
 import { TaskRun } from "ostinato/core/TaskRun"
 import type { NamedTask } from "ostinato/service/AppModule"
 import * as Application from "../Application.ts"
+import * as Input from "../Input.ts"
 import { UsageError } from "../UsageError.ts"
 
 /** The run came to its end, and the task had failed. */
@@ -39,7 +40,7 @@ export const run = Effect.fn("cli.run")(function*(options: {
       detail: `there is no task "${options.task}". Tasks: ${app.tasks.map((task) => task.name).join(", ")}`
     })
   }
-  const input = Option.isNone(options.input) ? undefined : yield* readInput(options.input.value)
+  const input = Option.isNone(options.input) ? undefined : yield* Input.json("--input", options.input.value)
   return yield* Application.on(app, once(task, { input, json: options.json })).pipe(
     Effect.onInterrupt(() => Console.error(`ostinato: ${options.task} was interrupted before its end`))
   )
@@ -78,12 +79,6 @@ export const once = Effect.fnUntraced(function*<R>(task: NamedTask<R>, options: 
       : `${run.task} ${run.status} in ${Math.round(run.runMs ?? 0)} ms (run ${run.id})`
   )
 })
-
-const readInput = (input: string) =>
-  Effect.mapError(
-    Schema.decodeEffect(Schema.fromJsonString(Schema.Unknown))(input),
-    () => new UsageError({ detail: `--input is not JSON: ${input}` })
-  )
 
 const encode = Schema.encodeEffect(Schema.fromJsonString(Schema.toCodecJson(TaskRun)))
 

@@ -2,7 +2,7 @@
  * A job as a run: the same id, the same order, the same words.
  *
  * A job that waits (for its time, its turn, a retry, other jobs) is a run that waits. One that completed with failed
- * items is `partial`, one that is discarded has failed.
+ * items is `partial`, one that was cancelled by its own handler is `skipped`, one that is discarded has failed.
  */
 import * as DateTime from "effect/DateTime"
 import type { Failure } from "../../core/TaskError.ts"
@@ -19,14 +19,20 @@ const states: Partial<Record<RunStatus, ReadonlyArray<JobState>>> = {
   completed: ["completed"],
   partial: ["completed"],
   failed: ["discarded"],
-  cancelled: ["cancelled"]
+  cancelled: ["cancelled"],
+  skipped: ["cancelled"]
 }
 
-const statusOf = ({ report, state }: Job): RunStatus => {
+/** Whether a job in such a state may be a run of another status, too. */
+export const isAmbiguous = (status: RunStatus): boolean =>
+  statesOf(status).some((state) => state === "completed" || state === "cancelled")
+
+const statusOf = ({ failure, report, state }: Job): RunStatus => {
   switch (state) {
     case "running":
-    case "cancelled":
       return state
+    case "cancelled":
+      return failure?.tag === "TaskSkipped" ? "skipped" : "cancelled"
     case "completed":
       return (report?.items?.failed ?? 0) > 0 ? "partial" : "completed"
     case "discarded":

@@ -13,12 +13,16 @@ import * as path from "node:path"
 import { Dispatch } from "ostinato"
 import { RunLog } from "ostinato/core/RunLog"
 import * as Supervisor from "ostinato/core/Supervisor"
+import * as JobWorker from "ostinato/jobs/JobWorker"
+import * as MemoryJobStore from "ostinato/jobs/stores/Memory"
+import * as JobRuns from "ostinato/service/JobRuns"
 import * as PostgresRunLog from "ostinato/store/PostgresRunLog"
 import { assert } from "vitest"
 import { Figures } from "../../../src/apps/insights/Figures.ts"
 import * as InsightsHandlers from "../../../src/apps/insights/InsightsHandlers.ts"
 import { migrations } from "../../../src/apps/insights/migrations.ts"
 import { SyncInsights, SyncInsightsLive } from "../../../src/apps/insights/SyncInsights.ts"
+import * as SyncJobs from "../../../src/apps/insights/SyncJobs.ts"
 import { SyncOnDemand } from "../../../src/apps/insights/SyncOnDemand.ts"
 import { MirrorDirectory } from "../../../src/apps/insights/SyncRepositories.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
@@ -53,11 +57,13 @@ const Mirrors = Layer.effect(
 
 /** Everything. */
 export const layer = RoutesLive.pipe(
-  Layer.provideMerge(SyncOnDemand.layer),
+  Layer.provideMerge(SyncOnDemand.layer(["/"])),
+  Layer.provideMerge(JobWorker.layer({ queues: SyncJobs.queues(["/"]), tasks: [SyncInsights] })),
   Layer.provideMerge(SyncInsightsLive),
   Layer.provideMerge(Figures.layer),
   Layer.provideMerge(Mirrors),
-  Layer.provideMerge(PostgresRunLog.layer({ exclusive: true })),
+  Layer.provideMerge(JobRuns.layer.pipe(Layer.provide(PostgresRunLog.layer({ exclusive: true })))),
+  Layer.provideMerge(MemoryJobStore.layer),
   Layer.provideMerge([Supervisor.layer, Logger.layer([])]),
   Layer.provideMerge(TestDatabase.layer(PostgresRunLog.migrations, migrations))
 )

@@ -1,0 +1,69 @@
+/**
+ * Which jobs a command is about: those with the ids that it was given, or those that a filter finds, never all by accident.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { JobId } from "ostinato/jobs/Job"
+import * as JobFilter from "ostinato/jobs/JobFilter"
+import * as JobQueue from "ostinato/jobs/JobQueue"
+import * as Confirm from "./Confirm.ts"
+import { UsageError } from "./UsageError.ts"
+
+/** The arguments and flags of commands that change jobs. */
+export const parameters = {
+  jobs: Argument.String("job").pipe(
+    Argument.withSchema(JobId),
+    Argument.withDescription("Ids of jobs"),
+    Argument.variadic()
+  ),
+  query: Flag.String("query").pipe(
+    Flag.withAlias("q"),
+    Flag.withDescription("Jobs that this filter finds, e.g. \"state:discarded queue:mail error:RateLimited\""),
+    Flag.optional
+  ),
+  ...Confirm.flags
+} as const
+
+/** What they say. */
+export interface Wish {
+  readonly jobs: ReadonlyArray<JobId>
+  readonly query: Option.Option<string>
+  readonly yes: boolean
+  readonly dryRun: boolean
+}
+
+/** Not one of the jobs is there. */
+export class NoJobs extends Schema.TaggedError<NoJobs>()("NoJobs", { detail: Schema.String }) {
+  override get message() {
+    return this.detail
+  }
+}
+
+/** The jobs, if they are to be changed; null where they are not. A filter asks first, ids are meant as they are. */
+export const confirmed = Effect.fnUntraced(function*(verb: string, wish: Wish) {
+  const text = Option.getOrElse(wish.query, () => "").trim()
+  if (wish.jobs.length > 0 === (text !== "")) {
+    return yield* new UsageError({
+      detail: wish.jobs.length > 0
+        ? "give ids or --query, not both"
+        : `say which jobs to ${verb}: ids, or --query with a filter, e.g. --query "state:discarded"`
+    })
+  }
+  if (text === "") {
+    const goesOn = !wish.dryRun || (yield* Confirm.ask(`${verb} ${jobs(wish.jobs.length)}`, wish))
+    return goesOn ? wish.jobs : null
+  }
+  const filter = yield* JobFilter.parse(text)
+  const count = yield* JobQueue.count(filter, { atMost })
+  if (count === 0) return yield* new NoJobs({ detail: `no job is found by ${JSON.stringify(text)}` })
+  const about = count === atMost ? `${atMost} jobs or more` : jobs(count)
+  return (yield* Confirm.ask(`${verb} ${about}`, wish)) ? filter : null
+})
+
+const atMost = 100_000
+
+/** So many jobs, in words. */
+export const jobs = (count: number): string => count === 1 ? "1 job" : `${count} jobs`

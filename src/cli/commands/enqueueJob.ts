@@ -1,0 +1,72 @@
+/**
+ * `ostinato jobs enqueue TASK`: makes a durable job, which a worker of a running service takes.
+ */
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import { hostname } from "node:os"
+import { pid } from "node:process"
+import { runIdOf } from "ostinato/jobs/Job"
+import * as Timetable from "ostinato/schedule/Timetable"
+import type { Enqueueable } from "ostinato/service/AppModule"
+import { EnqueuedJob } from "ostinato/service/JobsApi"
+import * as Application from "../Application.ts"
+import * as Input from "../Input.ts"
+import * as Output from "../Output.ts"
+import { UsageError } from "../UsageError.ts"
+
+interface Wish {
+  readonly task: string
+  readonly input: Option.Option<string>
+  readonly queue: Option.Option<string>
+  readonly priority: Option.Option<number>
+  readonly delay: Option.Option<string>
+  readonly at: Option.Option<Date>
+  readonly tag: ReadonlyArray<string>
+  readonly output: Output.Format
+  readonly json: boolean
+}
+
+/** On the database of the application. */
+export const enqueueJob = Effect.fn("cli.jobs.enqueue")(function*(wish: Wish) {
+  const app = yield* Application.load
+  const task = yield* named(app.jobs.tasks, wish.task)
+  const input = Option.isNone(wish.input) ? undefined : yield* Input.json("--input", wish.input.value)
+  return yield* Application.on(app, enqueue(task, input, wish))
+})
+
+/** The task of that name. */
+export const named = (tasks: ReadonlyArray<Enqueueable>, name: string): Effect.Effect<Enqueueable, UsageError> => {
+  const found = tasks.find((task) => task.name === name)
+  const detail = `there is no task "${name}" to enqueue. Tasks: ${tasks.map((task) => task.name).join(", ")}`
+  return found === undefined ? Effect.fail(new UsageError({ detail })) : Effect.succeed(found)
+}
+
+/** On a store that is there. Prints the id of the job, or that of the one that is there already. */
+export const enqueue = Effect.fnUntraced(function*(task: Enqueueable, input: unknown, wish: Wish) {
+  const delayMs = Option.isNone(wish.delay) ? undefined : yield* timeOf(wish.delay.value)
+  const { duplicate, id } = yield* task.enqueue(input, {
+    trigger: { kind: "cli", host: hostname(), pid },
+    ...(Option.isSome(wish.queue) ? { queue: wish.queue.value } : {}),
+    ...(Option.isSome(wish.priority) ? { priority: wish.priority.value } : {}),
+    ...(delayMs === undefined ? {} : { delay: delayMs }),
+    ...(Option.isSome(wish.at) ? { at: DateTime.makeUnsafe(wish.at.value) } : {}),
+    ...(wish.tag.length === 0 ? {} : { tags: wish.tag })
+  })
+  const format = Output.formatOf(wish)
+  if (format !== "table") return yield* print(format, { id, runId: runIdOf(id), duplicate })
+  yield* Console.log(
+    duplicate ? `job ${id} of ${task.name} is there already` : `job ${id} of ${task.name} is enqueued`
+  )
+})
+
+const print = Output.one(EnqueuedJob, {})
+
+const timeOf = (text: string) => {
+  const read = Timetable.parseInterval(text)
+  return Result.isSuccess(read)
+    ? Effect.succeed(read.success.everyMs)
+    : Effect.fail(new UsageError({ detail: `--delay ${read.failure.message}` }))
+}

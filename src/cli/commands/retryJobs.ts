@@ -1,0 +1,30 @@
+/**
+ * `ostinato jobs retry`: makes jobs due now, those that wait for their time and those that have failed for good.
+ */
+import * as Effect from "effect/Effect"
+import * as JobQueue from "ostinato/jobs/JobQueue"
+import * as Application from "../Application.ts"
+import * as JobOutcome from "../JobOutcome.ts"
+import * as JobSelection from "../JobSelection.ts"
+import type * as Output from "../Output.ts"
+
+interface Wish extends JobSelection.Wish {
+  readonly output: Output.Format
+  readonly json: boolean
+}
+
+/** On the database of the application. */
+export const retryJobs = Effect.fn("cli.jobs.retry")(function*(wish: Wish) {
+  return yield* Application.on(yield* Application.load, retry(wish))
+})
+
+/** On a store that is there. */
+export const retry = Effect.fnUntraced(function*(wish: Wish) {
+  const selection = yield* JobSelection.confirmed("retry", wish)
+  if (selection === null) return
+  const { changed, unchanged, unknown } = yield* JobQueue.retry(selection)
+  yield* JobOutcome.print(wish, {
+    done: { "due now": changed },
+    not: { "left as they are": unchanged, "not there": unknown }
+  })
+})

@@ -1,0 +1,38 @@
+/**
+ * What the endpoints of the service have in common: problems that any of them may answer with, and parts of what is asked.
+ */
+import * as HttpApiError from "effect/http-api/HttpApiError"
+import * as Schema from "effect/Schema"
+
+/**
+ * @category errors
+ */
+export class StoreUnavailable extends HttpApiError.Problem<StoreUnavailable>()("StoreUnavailable", {
+  type: "urn:ostinato:store-unavailable",
+  status: 503,
+  title: "The database does not answer: try again"
+}) {}
+
+/**
+ * The size of a page in a query: from 1 to 200.
+ *
+ * @category models
+ */
+export const Limit = Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: 200 }))
+
+/**
+ * What a person writes for the record: at most 1,000 characters.
+ *
+ * @category models
+ */
+export const Remark = Schema.String.check(Schema.isMaxLength(1000))
+
+/**
+ * Who wants something, and why.
+ *
+ * @category models
+ */
+export const by = {
+  actor: Schema.optional(Schema.NullOr(Remark)),
+  reason: Schema.optional(Schema.NullOr(Remark))
+} as const

@@ -1,0 +1,77 @@
+/**
+ * The code behind the endpoints of queues, limits and holds.
+ */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Option from "effect/Option"
+import type { JobSettingRefused, JobStoreUnavailable, QueueNotFound } from "../jobs/JobError.ts"
+import * as JobQueue from "../jobs/JobQueue.ts"
+import { JobStore } from "../jobs/JobStore.ts"
+import { AdminApi } from "./AdminApi.ts"
+import { unavailable } from "./internal/unavailable.ts"
+import { QueueConflict, QueueUnknown } from "./QueuesApi.ts"
+import * as QueueSummaries from "./QueueSummaries.ts"
+
+/**
+ * @category layers
+ */
+export const layer = HttpApiBuilder.group(
+  AdminApi,
+  "queues",
+  Effect.fn(function*(handlers) {
+    const store = yield* JobStore
+    const told = <A>(asked: Effect.Effect<A, JobStoreUnavailable, JobStore>) =>
+      asked.pipe(Effect.provideService(JobStore, store), Effect.catchTag("JobStoreUnavailable", unavailable))
+    const found = <A>(asked: Effect.Effect<A, JobStoreUnavailable | QueueNotFound, JobStore>) =>
+      asked.pipe(
+        Effect.provideService(JobStore, store),
+        Effect.catchTag("JobStoreUnavailable", unavailable),
+        Effect.catchTag("QueueNotFound", ({ message: detail }) => Effect.fail(new QueueUnknown({ detail })))
+      )
+    const steered = <A>(asked: Effect.Effect<A, JobStoreUnavailable | QueueNotFound | JobSettingRefused, JobStore>) =>
+      asked.pipe(
+        Effect.provideService(JobStore, store),
+        Effect.catchTag("JobStoreUnavailable", unavailable),
+        Effect.catchTag("QueueNotFound", ({ message: detail }) => Effect.fail(new QueueUnknown({ detail }))),
+        Effect.catchTag("JobSettingRefused", refused)
+      )
+    const holdOf = ({ kind, name }: { readonly kind: string; readonly name: string }) => `${kind}:${name}`
+
+    return handlers.handleAll({
+      list: () => Effect.map(told(QueueSummaries.list), (items) => ({ items })),
+      get: ({ params }) => found(QueueSummaries.get(params.name)),
+      backlog: ({ params }) =>
+        Effect.map(found(QueueSummaries.get(params.name)), ({ counts, oldestMs, parked }) => ({
+          available: counts.available - parked,
+          running: counts.running,
+          oldestSeconds: oldestMs / 1000
+        })),
+      pause: ({ params }) => found(QueueSummaries.pause(params.name, true)),
+      resume: ({ params }) => found(QueueSummaries.pause(params.name, false)),
+      drain: ({ params: { name }, payload: { timeoutMs = 25_000 } }) =>
+        Effect.gen(function*() {
+          const drained = yield* found(Effect.timeoutOption(JobQueue.drain({ queue: name }), timeoutMs))
+          return { drained: Option.isSome(drained), queue: yield* found(QueueSummaries.get(name)) }
+        }),
+      configure: ({ params: { name }, payload: { ageingMs, fair, limit } }) =>
+        steered(Effect.andThen(JobQueue.configure(name, { ageing: ageingMs, fair, limit }), QueueSummaries.get(name))),
+      setQueueLimit: ({ params: { name }, payload }) => steered(QueueSummaries.limit(name, payload)),
+      removeQueueLimit: ({ params: { name } }) => steered(QueueSummaries.limit(name, null)),
+      limits: () => told(Effect.map(store.limits.list, (items) => ({ items }))),
+      setLimit: ({ params, payload }) => {
+        const limit = { name: params.name, ...payload }
+        return QueueSummaries.setLimit(params.name, payload).pipe(
+          Effect.provideService(JobStore, store),
+          Effect.catchTag("JobStoreUnavailable", unavailable),
+          Effect.catchTag("JobSettingRefused", refused),
+          Effect.as(limit)
+        )
+      },
+      holds: () => told(Effect.map(store.holds.list, (holds) => ({ items: Array.from(holds).sort() }))),
+      hold: ({ params }) => told(store.holds.put(holdOf(params))),
+      release: ({ params }) => told(store.holds.release(holdOf(params)))
+    })
+  })
+)
+
+const refused = ({ message: detail }: JobSettingRefused) => Effect.fail(new QueueConflict({ detail }))

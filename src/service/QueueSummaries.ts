@@ -1,0 +1,86 @@
+/**
+ * Queues as operators see them: their jobs by state, their settings, and how many living workers serve them.
+ */
+import * as Effect from "effect/Effect"
+import { type JobSettingRefused, type JobStoreUnavailable, QueueNotFound } from "../jobs/JobError.ts"
+import * as JobQueue from "../jobs/JobQueue.ts"
+import { JobStore, type QueueState } from "../jobs/JobStore.ts"
+import type { LimitValues, QueueSummary } from "./QueuesApi.ts"
+
+/**
+ * Every queue, by name.
+ *
+ * @category getters
+ */
+export const list: Effect.Effect<ReadonlyArray<QueueSummary>, JobStoreUnavailable, JobStore> = Effect.gen(function*() {
+  const store = yield* JobStore
+  const queues = yield* store.queues
+  const members = yield* store.members
+  return queues
+    .map((queue) => summary(queue, members.filter(({ serves }) => Object.hasOwn(serves, queue.name)).length))
+    .sort((a, b) => a.name < b.name ? -1 : 1)
+})
+
+/**
+ * One queue.
+ *
+ * @category getters
+ */
+export const get = (name: string): Effect.Effect<QueueSummary, QueueNotFound | JobStoreUnavailable, JobStore> =>
+  Effect.flatMap(list, (queues) => {
+    const found = queues.find((queue) => queue.name === name)
+    return found === undefined ? Effect.fail(new QueueNotFound({ queue: name })) : Effect.succeed(found)
+  })
+
+/**
+ * Pauses or resumes a queue, and gives it as it is then.
+ *
+ * @category combinators
+ */
+export const pause = (
+  name: string,
+  paused: boolean
+): Effect.Effect<QueueSummary, QueueNotFound | JobStoreUnavailable, JobStore> =>
+  Effect.andThen(Effect.flatMap(JobStore, (store) => store.pause(name, paused)), get(name))
+
+/**
+ * Gives a queue a limit of its own, by the name of the queue, or with null takes every limit from it; and gives it as it is
+ * then.
+ *
+ * @category combinators
+ */
+export const limit = (
+  name: string,
+  to: LimitValues | null
+): Effect.Effect<QueueSummary, QueueNotFound | JobSettingRefused | JobStoreUnavailable, JobStore> =>
+  Effect.gen(function*() {
+    if (to !== null) yield* setLimit(name, to)
+    yield* JobQueue.configure(name, { limit: to === null ? null : name })
+    return yield* get(name)
+  })
+
+/**
+ * Makes a limit or changes it.
+ *
+ * @category combinators
+ */
+export const setLimit = (
+  name: string,
+  { permits, rate }: LimitValues
+): Effect.Effect<void, JobSettingRefused | JobStoreUnavailable, JobStore> =>
+  JobQueue.setLimit(name, {
+    ...(permits === null ? {} : { permits }),
+    ...(rate === null ? {} : { rate: { units: rate.units, per: rate.perMs, burst: rate.burst } })
+  })
+
+const summary = ({ ageingMs, counts, fair, limit, name, oldestMs, parked, pausedAt }: QueueState, workers: number) => ({
+  name,
+  pausedAt,
+  counts,
+  parked,
+  oldestMs,
+  limit,
+  fair,
+  ageingMs,
+  workers
+})
