@@ -42,7 +42,7 @@ layer(store, { excludeTestServices: true })("ends of attempts", (it) => {
         const fresh = yield* claim(b, queue, 4)
         assert.deepStrictEqual(
           fresh.map(({ attempt, epoch, lost }) => [attempt, epoch, lost]),
-          Array(4).fill([2, 3, 1])
+          Array.from({ length: 4 }, () => [2, 3, 1])
         )
         assert.deepStrictEqual(ids(fresh), ids(stale))
         assert.strictEqual((yield* finish(a, all(stale))).size, 4)

@@ -17,6 +17,8 @@ interface Node {
   readonly Plans?: ReadonlyArray<Node>
 }
 
+const decode = (json: string): { readonly "Query Text": string; readonly Plan: Node } => JSON.parse(json)
+
 const nodes = (node: Node): ReadonlyArray<Node> => [node, ...(node.Plans ?? []).flatMap(nodes)]
 
 const backlog = 20_000
@@ -49,7 +51,7 @@ const planned = Effect.fnUntraced(function*<A>(work: (sql: PgClient.PgClient) =>
   const text = yield* Effect.promise(() => readFile(row!.log, "utf8"))
   const plans = Array.from(
     text.slice(text.lastIndexOf(mark)).matchAll(/plan:\n(\t\{[\s\S]*?\n\t\})/g),
-    ([, json]) => JSON.parse(json!) as { readonly "Query Text": string; readonly Plan: Node }
+    ([, json]) => decode(json!)
   )
   return { answer, plans }
 })

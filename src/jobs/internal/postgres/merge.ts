@@ -1,9 +1,12 @@
 /**
  * Transactions of the store, and the first half of a merge.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as SqlErrors from "effect/sql/SqlError"
 import { Tx } from "../../../store/Tx.ts"
-import { OtherTransaction } from "../../JobError.ts"
+import { type JobStoreUnavailable, OtherTransaction } from "../../JobError.ts"
 import type { Producing } from "../../JobStore.ts"
 import * as columns from "./columns.ts"
 import { decodeJobs, jobColumns } from "./jobRow.ts"
@@ -24,11 +27,23 @@ export const make = (ctx: StoreContext): Pick<Producing, "joins" | "supersede" |
         Effect.flatMap(inTransaction(ctx.user), (isOurs) =>
           isOurs ? Effect.void : Effect.fail(new OtherTransaction({ operation })))
     ),
-  transaction: (effect) =>
-    Effect.mapError(
-      ctx.user.withTransaction(Effect.mapError(effect, (error) => new Own(error))),
-      (error) => error instanceof Own ? error.error : unavailable("transaction", error)
-    ),
+  transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      let own: { readonly error: E } | undefined
+      const work = Effect.tapError(effect, (error) => Effect.sync(() => void (own = { error })))
+      return Effect.catchCause(
+        ctx.user.withTransaction(work),
+        (cause): Effect.Effect<never, E | JobStoreUnavailable> => {
+          // a transaction whose connection is gone is rolled back, though the wish could not be sent
+          if (own !== undefined) return Effect.fail(own.error)
+          const found = Cause.findError(cause)
+          if (Result.isFailure(found)) return Effect.failCause(found.failure)
+          return SqlErrors.isSqlError(found.success)
+            ? Effect.fail(unavailable("transaction", found.success))
+            : Effect.fail(found.success)
+        }
+      )
+    }),
   supersede: (keys) =>
     joining(ctx, "supersede", (sql) =>
       Effect.gen(function*() {
@@ -51,11 +66,3 @@ export const make = (ctx: StoreContext): Pick<Producing, "joins" | "supersede" |
         return (yield* decodeJobs(jobs)).map((job) => ({ key: held.get(job.id) ?? "", job }))
       }))
 })
-
-/** An error of the work itself, apart from those of the transaction around it. */
-class Own<E> {
-  readonly error: E
-  constructor(error: E) {
-    this.error = error
-  }
-}

@@ -99,7 +99,11 @@ export class Collector<P, S, E, R> {
         new Error(`the handler of task ${this.options.task} gave ${exit.value.length} outcomes for ${size} items`)
       )
     }
-    return Exit.isExit(outcome) ? outcome : Result.isSuccess(outcome) ? Exit.succeed(outcome.success) : Exit.fail(outcome.failure)
+    return Exit.isExit(outcome)
+      ? outcome
+      : Result.isSuccess(outcome)
+      ? Exit.succeed(outcome.success)
+      : Exit.fail(outcome.failure)
   }
 
   private leave(call: Call<P, S, E>, seat: Seat<P, S, E>): Effect.Effect<void> {
