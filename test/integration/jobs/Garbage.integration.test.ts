@@ -12,15 +12,17 @@ layer(jobs.layer, { excludeTestServices: true, timeout: 60_000 })("garbage", (it
     const sql = yield* PgClient.PgClient
     const store = yield* jobs.Store
     const [good] = yield* store.enqueue([jobs.job({ queue: "mixed", meta: { tags: ["good"] } })])
-    const row = (id: string, meta: unknown, change: { readonly queue?: number; readonly task?: number } = {}) =>
+    const row = (
+      id: string,
+      meta: object | string | null,
+      change: { readonly queue?: number; readonly task?: number } = {}
+    ) =>
       Effect.gen(function*() {
         const queue = change.queue ??
           (yield* sql<{ id: number }>`SELECT id FROM ostinato.queue WHERE name = 'mixed'`)[0]!.id
         const task = change.task ?? (yield* sql<{ id: number }>`SELECT id FROM ostinato.task LIMIT 1`)[0]!.id
         yield* sql`INSERT INTO ostinato.job (id, ord, queue_id, task_id, priority, max_attempts, args, meta)
-          VALUES (${id}::bigint, ${id}::bigint, ${queue}, ${task}, 0, 20, '"no object"', ${
-          sql.json(meta as never)
-        }::jsonb)`
+          VALUES (${id}::bigint, ${id}::bigint, ${queue}, ${task}, 0, 20, '"no object"', ${sql.json(meta)}::jsonb)`
         yield* sql`INSERT INTO ostinato.ready (queue_id, priority, ord, job_id) VALUES (${queue}, 0, ${id}::bigint, ${id}::bigint)`
         return JobId.make(id)
       })

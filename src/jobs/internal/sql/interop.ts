@@ -74,6 +74,12 @@ const scalingMetric = (s: string) =>
         and exists (select from ${s}.job j where j.id = d.job_id and j.queue_id = q.id)
       order by d.job_id desc limit 1000) x
   )
-  select coalesce(ceil(w.n * coalesce(greatest(d.s, 0.001), 1)), 0)::bigint from d left join w on true $$`
+  select coalesce(ceil(w.n * case when d.s is null then 1 else greatest(d.s, 0.001) end), 0)::bigint from d left join w on true $$`
 
-export const interop = (s: string): ReadonlyArray<string> => [enqueueJob(s), scalingMetric(s)]
+/** States by key of Effect's own modules: rate limits and circuits. */
+const keyedState = (s: string) =>
+  `create table ${s}.keyed_state (
+  kind text not null, key text not null, state jsonb not null, expires_at timestamptz not null, primary key (kind, key)
+) with (fillfactor = 50)`
+
+export const interop = (s: string): ReadonlyArray<string> => [enqueueJob(s), scalingMetric(s), keyedState(s)]
