@@ -307,7 +307,10 @@ export interface Working {
   readonly tasksOf: (queue: string) => Answer<ReadonlyArray<string>>
   /** At most `limit` jobs of a queue, in order. Empty where the queue is paused or the member is dead. */
   readonly claim: (member: Member, queue: string, limit: number) => Answer<ReadonlyArray<Claimed>>
-  /** Ends attempts, each once, and answers the ids that were fenced: they are no longer this member's to end. */
+  /**
+   * Ends attempts, each once, and answers the ids that were fenced: they are no longer this member's to end. What is said
+   * again, because an answer was lost, changes nothing and is not fenced.
+   */
   readonly finish: (member: Member, ends: ReadonlyArray<End>) => Answer<ReadonlySet<JobId>>
   /** As `finish`, in the transaction around it. */
   readonly finishTx: (

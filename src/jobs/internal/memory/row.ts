@@ -34,6 +34,8 @@ export interface Life {
   epoch: number
   /** That runs it. */
   member: Entry | null
+  /** Id of the member that had its newest attempt. */
+  claimedBy: number | null
   /** That runs it or ended it. */
   node: string | null
   availableAt: number | null
@@ -67,6 +69,7 @@ export const lifeOf = (row: Row): Life =>
     lost: 0,
     epoch: 0,
     member: null,
+    claimedBy: null,
     node: null,
     availableAt: null,
     startedAt: null,

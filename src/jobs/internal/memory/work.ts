@@ -41,6 +41,7 @@ const start = (tables: Tables, entry: Entry, row: Row, now: number): Claimed => 
   life.availableAt = availableAt
   life.startedAt = now
   life.member = entry
+  life.claimedBy = entry.id
   life.node = entry.node
   life.epoch += 1
   life.attempt += 1
@@ -91,10 +92,17 @@ export const finish = (
   const fenced = new Set<JobId>()
   for (const ending of ends) {
     const row = held(tables, member, ending.job)
-    if (row === undefined) fenced.add(ending.job.id)
-    else apply(tables, row, ending, now)
+    if (row !== undefined) apply(tables, row, ending, now)
+    else if (!isWritten(tables, member, ending.job)) fenced.add(ending.job.id)
   }
   return fenced
+}
+
+/** It ended this attempt before, and may not have heard so. */
+const isWritten = (tables: Tables, member: Member, { epoch, id }: Claimed) => {
+  const row = tables.rows.get(BigInt(id))
+  return row?.life?.epoch === epoch && row.life.claimedBy === member.id && row.place !== "running" &&
+    row.place !== "available"
 }
 
 const apply = (

@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { type Job, JobId } from "../../../jobs/Job.ts"
+import { JobId } from "../../../jobs/Job.ts"
 import { JobStore } from "../../../jobs/JobStore.ts"
 import { type Fact, jobOf, lane, later, newJob, stateOf, statesOf } from "./lane.ts"
 
@@ -12,7 +12,7 @@ export const enqueueFacts = (fact: Fact) => {
     Effect.gen(function*() {
       const { enqueue, queue } = yield* lane
       const meta = { tags: ["a", "b"], origin: { tenant: "acme", actor: "ada" }, version: 2, traceparent: "00-a-b-01" }
-      const payload = { text: "a\u0000b 🙂 '\"\\", list: [1, null, { ["__proto__"]: 1 }], deep: { "": true } }
+      const payload = { text: "ab 🙂 '\"\\", list: [1, null, { ["__proto__"]: 1 }], deep: { "": true } }
       const [id] = yield* enqueue({ task: "suite.kept", payload, meta, priority: -7, maxAttempts: 3 })
       const job = yield* jobOf(id)
       assert.deepInclude(job, {
@@ -33,9 +33,7 @@ export const enqueueFacts = (fact: Fact) => {
         failure: null
       })
       assert.deepStrictEqual(job.meta, meta)
-      // what a text column cannot hold may be replaced, and nothing else
-      assert.deepStrictEqual(job.payload, { ...payload, text: textOf(job) })
-      assert.match(textOf(job), /^a.?b 🙂 '"\\$/u)
+      assert.deepStrictEqual(job.payload, payload)
       assert.isNotNull(job.availableAt)
       assert.isNotNull(job.reason)
     })
@@ -158,8 +156,3 @@ export const enqueueFacts = (fact: Fact) => {
     })
   )
 }
-
-const textOf = ({ payload }: Job) =>
-  typeof payload === "object" && payload !== null && "text" in payload && typeof payload["text"] === "string"
-    ? payload["text"]
-    : ""

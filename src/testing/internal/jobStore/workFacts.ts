@@ -146,12 +146,14 @@ export const workFacts = (fact: Fact) => {
       assert.deepStrictEqual(yield* statesOf(one.id, two.id), ["running", "running"])
       yield* store.handBack(member, [one])
       const newest = yield* only
-      yield* store.progress(member, [{ job: newest, value: "new" }, { job: one, value: "old" }])
+      yield* store.progress(member, [{ job: newest, value: "new" }])
+      yield* store.progress(member, [{ job: one, value: "old" }])
       assert.deepStrictEqual((yield* jobOf(one.id)).progress, "new")
       const mixed = yield* store.finish(member, [ending(two, "completed"), ending(one, "completed")])
       assert.deepStrictEqual(Array.from(mixed), [one.id])
       assert.strictEqual(yield* end(newest, "completed", { output: 1 }), "written")
-      assert.strictEqual(yield* end(newest, "discarded"), "fenced")
+      // an answer may be lost: what was written is not fenced, and nothing is written twice
+      assert.strictEqual(yield* end(newest, "discarded"), "written")
       assert.deepInclude(yield* jobOf(one.id), { state: "completed", output: 1 })
     })
   )
