@@ -11,6 +11,7 @@
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { RunRef } from "../core/Dispatch.ts"
 import * as RunGate from "../core/RunGate.ts"
 import type { Any } from "../core/Task.ts"
@@ -53,11 +54,10 @@ export const enqueue = <T extends Any>(
   payload: T["payload"]["Type"],
   options?: JobOptions<NoInfer<T["payload"]["Type"]>>
 ): Effect.Effect<Enqueued, EnqueueError, JobStore> =>
-  Effect.withSpan(
-    Effect.flatMap(insert([job(task, payload, options)]), ([answer]) =>
-      answer === undefined ? Effect.die("the store gave no answer") : Effect.succeed(answer)),
+  spanned(
     `enqueue ${task.name}`,
-    { kind: "producer" }
+    Effect.flatMap(insert([job(task, payload, options)]), ([answer]) =>
+      answer === undefined ? Effect.die("the store gave no answer") : Effect.succeed(answer))
   )
 
 /**
@@ -80,7 +80,12 @@ export const job = <T extends Any>(
 export const enqueueAll = (
   jobs: ReadonlyArray<JobRequest>
 ): Effect.Effect<ReadonlyArray<Enqueued>, EnqueueError, JobStore> =>
-  Effect.withSpan(insert(jobs), "enqueue", { kind: "producer", attributes: { "ostinato.jobs": jobs.length } })
+  spanned(`enqueue ${jobs.length} jobs`, insert(jobs))
+
+/** Part of the trace that is there, if there is one: a trace of its own would be kept with every job. */
+const spanned = <A, E, R>(name: string, enqueuing: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.option(Effect.currentSpan), (around) =>
+    Option.isNone(around) ? enqueuing : Effect.withSpan(enqueuing, name, { kind: "producer" }))
 
 /**
  * As `enqueue`, where it must commit together with the transaction around it: does not compile without one, and fails

@@ -89,6 +89,6 @@ describe("JobBatch", () => {
             message)),
         {}
       ))
-      assert.include(`${error}`, "there is no job")
+      assert.include(String(error), "there is no job")
     }).pipe(Effect.provide(store)))
 })

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { Pipeline, RunContext, Task } from "ostinato"
-import { type Job, JobControl, JobFilter, JobGraph, JobQueue, JobWorker } from "ostinato/jobs"
+import { Job, JobControl, JobFilter, JobGraph, JobQueue, JobWorker } from "ostinato/jobs"
 import { pass, reaches, settle, store, until } from "./Working.ts"
 
 class Busy extends Schema.TaggedError<Busy>()("Busy", { where: Schema.String }) {}
@@ -73,10 +73,12 @@ const worker = (layer: ReturnType<typeof handlers>) =>
     tasks: [...JobGraph.tasks(Sync), ...JobGraph.tasks(Short)]
   }).pipe(Layer.provide(layer))
 
+const Closing = Schema.Struct({ graph: Schema.Record(Schema.String, Job.JobId) })
+
 const stageOf = (run: Job.JobId, stage: string) =>
   Effect.gen(function*() {
     const { meta } = yield* JobControl.get(run)
-    const { graph } = meta.part as { readonly graph: Record<string, Job.JobId> }
+    const { graph } = yield* Schema.decodeUnknownEffect(Closing)(meta.part)
     const id = graph[stage]
     return id === undefined ? yield* Effect.die(new Error(`no stage ${stage}`)) : yield* JobControl.get(id)
   })

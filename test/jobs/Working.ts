@@ -5,6 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Supervisor from "ostinato/core/Supervisor"
 import type { JobId } from "ostinato/jobs/Job"
 import { JobStore } from "ostinato/jobs/JobStore"
+import * as JobWorker from "ostinato/jobs/JobWorker"
 import * as Memory from "ostinato/jobs/stores/Memory"
 
 /** A store and a supervisor. */
@@ -32,12 +33,12 @@ export const reaches = (id: JobId, ...states: ReadonlyArray<string>) =>
 /** Lets what can happen now happen. */
 export const settle = Effect.repeat(Effect.yieldNow, { times: 200 })
 
-/** Time passes, in steps of at most a second, so that what waits for one another has its turn in between. */
-export const pass = (seconds: number) =>
+/** Time passes, in steps of at most so many seconds, so that what waits for one another has its turn in between. */
+export const pass = (seconds: number, step = 1) =>
   Effect.gen(function*() {
-    for (let left = seconds * 1000; left > 0; left -= 1000) {
-      yield* TestClock.adjust(Math.min(1000, left))
-      yield* settle
+    for (let left = seconds * 1000; left > 0; left -= step * 1000) {
+      yield* TestClock.adjust(Math.min(step * 1000, left))
+      yield* Effect.repeat(Effect.yieldNow, { times: 30 })
     }
   })
 
@@ -47,3 +48,13 @@ export const changed = (change: (jobs: JobStore["Service"]) => Partial<JobStore[
     Layer.effect(JobStore, Effect.map(JobStore, (jobs) => JobStore.of({ ...jobs, ...change(jobs) }))),
     store
   )
+
+/** A worker of the queue `default`. When it stops, time passes by itself, so that a test which failed ends as well. */
+export const worker = <const Tasks extends ReadonlyArray<JobWorker.Servable>>(
+  tasks: Tasks,
+  options: Partial<Omit<JobWorker.Options<Tasks>, "tasks">> = {}
+) => Layer.provideMerge(timePasses, JobWorker.layer({ queues: { default: {} }, drain: 0, ...options, tasks }))
+
+const timePasses = Layer.effectDiscard(
+  Effect.addFinalizer(() => Effect.forkDetach(Effect.repeat(pass(0.5), { times: 100 })))
+)

@@ -46,8 +46,10 @@ export class Engine {
   readonly lanes: ReadonlyMap<string, Lane>
   /** It takes more. */
   isOpen = true
-  /** Attempts that ignored the request to stop. */
+  /** Attempts that ignored the request to stop, and still go on. */
   stuck = 0
+  /** Attempts that were let go by the stop of the worker. */
+  abandoned = 0
   private readonly options: EngineOptions
   private readonly around: Surroundings
   private readonly epoch: bigint
@@ -295,6 +297,7 @@ export class Engine {
     live.fiber?.addObserver(() => void (this.stuck -= 1))
     this.options.report.stuck(live)
     if (live.verdict?.kind === "shutdown") {
+      this.abandoned += 1
       live.place = "ended"
       lane.freed(live)
       this.letGo(live)

@@ -63,9 +63,9 @@ export class LiveAttempt implements AttemptService, Journal {
   readonly membership: Membership
   readonly around: Surroundings
   place: Place = "held"
-  /** When it was claimed, and when its handler was begun: milliseconds of the worker's life. */
+  /** When it was claimed, and when its handler was begun, -1 before that: milliseconds of the worker's life. */
   readonly claimedAt: number
-  begunAt = 0
+  begunAt = -1
   /** When somebody has to look at it; -1 for never. */
   due = -1
   fiber: Fiber.Fiber<unknown, unknown> | undefined

@@ -28,19 +28,18 @@ export const make = (options: {
   readonly limit: number
 }): Patience => {
   let toldAt = Number.NEGATIVE_INFINITY
-  let isAway = false
+  let isTold = false
 
   const told = (error: JobStoreUnavailable) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      isAway = true
       if (now - toldAt < quiet) return Effect.void
       toldAt = now
+      isTold = true
       return Effect.logWarning(`${options.name}: ${error.message}. It is asked again until it answers`)
     })
   const back = Effect.suspend(() => {
-    if (!isAway) return Effect.void
-    isAway = false
-    toldAt = Number.NEGATIVE_INFINITY
+    if (!isTold) return Effect.void
+    isTold = false
     return Effect.logInfo(`${options.name}: the job store answers again`)
   })
   const ask = <A, E>(operation: string, question: Effect.Effect<A, E>): Effect.Effect<A, E | JobStoreUnavailable> =>

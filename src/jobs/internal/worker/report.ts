@@ -23,10 +23,10 @@ export const make = (base: Context.Context<never>, now: () => number): Report =>
     ended: (live, end) => {
       const { job } = live
       const at = now()
-      const waited = live.begunAt === 0 ? 0 : live.begunAt - live.claimedAt
+      const waited = live.begunAt === -1 ? 0 : live.begunAt - live.claimedAt
       metrics.ended(job.queue, job.task, end.outcome, {
         queueMs: Math.max(0, job.startedAt - job.availableAt) + waited,
-        runMs: live.begunAt === 0 ? -1 : at - live.begunAt
+        runMs: live.begunAt === -1 ? -1 : at - live.begunAt
       })
       if (end.failure === null) {
         if (isDebugging) say(live, Effect.logDebug(`job ${end.outcome}${end.note === null ? "" : `: ${end.note}`}`))

@@ -28,8 +28,8 @@ export const stopping = Effect.fnUntraced(function*(engine: Engine, crew: Crew, 
   const late = engine.running
   engine.interrupt(Duration.toMillis(grace))
   yield* Effect.timeoutOption(idle(engine), grace)
-  const abandoned = engine.running
   engine.abandonAll()
+  const { abandoned } = engine
   yield* Effect.timeoutOption(idle(engine), "500 millis")
   const unrecorded = engine.results.size
   yield* Drain.atMost("400 millis")(crew.leave)
