@@ -95,7 +95,14 @@ export const startProcesses = (folder: string, places: ReadonlyArray<Place>): Pr
     const log = openSync(join(folder, `${name}.log`), "a")
     const child = spawn(process.execPath, ["--conditions=ostinato:source", program], {
       stdio: ["ignore", log, log],
-      env: { ...process.env, ...env, PROVE_NODE: name, PROVE_LEDGER: join(folder, `${name}.jsonl`) }
+      env: {
+        ...process.env,
+        // what one process has compiled, the next ones need not
+        NODE_COMPILE_CACHE: join(folder, "compiled"),
+        ...env,
+        PROVE_NODE: name,
+        PROVE_LEDGER: join(folder, `${name}.jsonl`)
+      }
     })
     const life: Slot["lives"][number] = { name, place, pid: child.pid, end: undefined, stops: [] }
     slot.child = child
@@ -103,7 +110,11 @@ export const startProcesses = (folder: string, places: ReadonlyArray<Place>): Pr
     slot.lives.push(life)
     child.once("exit", () => {
       const how = endOf(child)
-      life.end = { at: Date.now(), how, by: slot.isKilled ? "kill" : isStopping ? "order" : "itself" }
+      life.end = {
+        at: Date.now(),
+        how,
+        by: how === "SIGKILL" && slot.isKilled ? "kill" : isStopping ? "order" : "itself"
+      }
       if (slot.place.isFinite === true && how === 0) return slot.finish()
       if (slot.isKilled || isStopping) return
       setTimeout(() => {

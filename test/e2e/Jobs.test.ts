@@ -6,7 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as path from "node:path"
 import * as Supervisor from "../../src/core/Supervisor.ts"
-import type { JobId } from "../../src/jobs/Job.ts"
+import { JobId } from "../../src/jobs/Job.ts"
 import * as JobQueue from "../../src/jobs/JobQueue.ts"
 import * as PostgresJobStore from "../../src/jobs/stores/Postgres.ts"
 import { Database } from "../../src/store/Database.ts"
@@ -80,10 +80,11 @@ layer(Live, { excludeTestServices: true, timeout: "60 seconds", concurrent: true
         const pool = yield* jobber("pool")
         yield* pool.line("begins pool-1, attempt 1")
         const worker = yield* jobber("work", "restarted")
-        const ids = yield* Effect.forEach(
-          ["job-1", "job-2", "job-3"],
-          (name) => enqueue("restarted", name, "for ever")
-        )
+        const ids = yield* Effect.all([
+          enqueue("restarted", "job-1", "for ever"),
+          enqueue("restarted", "job-2", "for ever"),
+          enqueue("restarted", "job-3", "nothing")
+        ])
         // two slots: the third waits
         yield* worker.line("begins job-1, attempt 1")
         yield* worker.line("begins job-2, attempt 1")
@@ -115,7 +116,7 @@ layer(Live, { excludeTestServices: true, timeout: "60 seconds", concurrent: true
         yield* first.line("begins only, attempt 1")
         yield* first.signal("SIGKILL")
         yield* first.ended
-        const id = answers[0]?.[0] as JobId
+        const id = JobId.make(answers[0]?.[0] ?? "")
         const held = yield* JobQueue.enqueue(Sink, { name: "only", holds: "for ever" }, {
           queue: "shared",
           unique: { by: ["name"] }

@@ -23,11 +23,11 @@ const SinkLive = Sink.toLayer(({ holds, name }) =>
   Effect.gen(function*() {
     const { number } = yield* Attempt.Attempt
     const sql = yield* SqlClient.SqlClient
-    yield* Effect.logInfo(`begins ${name}, attempt ${number}`)
+    yield* Console.error(`begins ${name}, attempt ${number}`)
     yield* sql`INSERT INTO sink (name) VALUES (${name}) ON CONFLICT DO NOTHING`
     if (holds === "for ever" && number === 1) yield* Effect.never
     if (holds === "a moment") yield* Effect.sleep("1500 millis")
-    yield* Effect.logInfo(`ends ${name}`)
+    yield* Console.error(`ends ${name}`)
   }).pipe(Effect.orDie)
 )
 
@@ -35,7 +35,7 @@ const [mode = "", queue = "", name = ""] = process.argv.slice(2)
 
 const Store = Layer.unwrap(Effect.gen(function*() {
   const url = yield* Config.Redacted("DATABASE_URL")
-  return PostgresJobStore.layer({ lease: "2 seconds" }).pipe(
+  return PostgresJobStore.layer({ lease: "5 seconds" }).pipe(
     Layer.provide(Layer.effectDiscard(Migration.run(PostgresJobStore.migrations))),
     Layer.provide(Notifier.layer()),
     Layer.provideMerge(Database.layer({ url, directory: "unused" })),

@@ -184,6 +184,12 @@ describe("the checker of the suite jobs", () => {
     assert.strictEqual(verdict.explained.stop, 1)
     assert.deepStrictEqual(verdict.rescues.others, [39_500])
     assert.strictEqual(verdict.fenced, 1)
+    // the server closed the connection that beats, so the stopped process looks like one that is gone
+    const closed = judge((draft) => {
+      stopped(10_500, 15_000)(draft)
+      draft.dealt.restarts.push({ from: 8000, until: 9000 })
+    })
+    assert.strictEqual(closed.explained.stop, 1)
     const hole = (place: string) => (draft: Draft) => {
       stopped(10_500, 10_600)(draft)
       draft.dealt.holes.push({ place, from: 10_500, until: 46_000 })

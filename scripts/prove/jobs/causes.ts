@@ -23,11 +23,21 @@ export type Cause = "retry" | "outage" | "kill" | "poison" | "stop" | "hole"
 export type Loss = Exclude<Cause, "retry" | "outage">
 
 /** From so long on an absence may cost the leases: a worker gives up by itself some time before its lease ends. */
-export const leaseAtRiskMs = 15_000
+const leaseAtRiskMs = 15_000
+
+/** The same where the server has closed the connection that beats: it looks like a process that is gone. */
+const looksDeadMs = 2500
+
+/** A beat is at most so long ago. */
+const beatMs = 5000
 
 /** Whether a life was ended by a job that it ran. */
 export const diedOfPoison = ({ end }: Life): boolean =>
   end?.by === "itself" && (end.how === "SIGABRT" || end.how === 134 || end.how === poisonExit)
+
+/** Whether a life ended as it began, since there was no database just then: with the exit code that says so. */
+export const foundNoDatabase = (life: Life, dealt: Dealt): boolean =>
+  life.end?.by === "itself" && life.end.how === 69 && hadOutage(life, dealt, life.end.at)
 
 /**
  * How `life` can have lost a job between two instants; undefined: it cannot. The instant is when the loss began.
@@ -42,14 +52,21 @@ export const lossOf = (
     if (end.by === "kill") return { cause: "kill", at: end.at }
     if (diedOfPoison(life)) return { cause: "poison", at: end.at }
   }
-  const isLong = (away: Window) =>
-    Math.min(away.until, between.until) - away.from >= leaseAtRiskMs && away.from <= between.until &&
-    away.until >= between.from
+  const isLong = (away: Window) => {
+    const ms = Math.min(away.until, between.until) - away.from
+    const span = { from: away.from - beatMs, until: Math.min(away.until, between.until) }
+    const isCut = dealt.restarts.some((restart) => overlap(restart, span)) ||
+      dealt.cuts.some((cut) => cut.place === life.place && overlap({ from: cut.at, until: cut.at }, span))
+    return overlap(away, between) && ms >= (isCut ? looksDeadMs : leaseAtRiskMs)
+  }
   const stop = life.stops.find(isLong)
   if (stop !== undefined) return { cause: "stop", at: stop.from }
   const hole = dealt.holes.find((hole) => hole.place === life.place && isLong(hole))
   return hole === undefined ? undefined : { cause: "hole", at: hole.from }
 }
+
+/** Whether two windows have an instant in common. */
+export const overlap = (one: Window, other: Window): boolean => one.from <= other.until && one.until >= other.from
 
 /** Whether something was done to the database, or to the ways of this life, shortly before an instant. */
 export const hadOutage = (life: Life, dealt: Dealt, at: number): boolean => {

@@ -57,11 +57,16 @@ export const deal = async (
         await restart
         return true
       case "terminate": {
-        cuts.push({ at: Date.now(), place: fault.place })
-        const name = `ostinato:${fault.role}:${fault.place}.%`
-        const gone = await onlooker.tell<{ gone: boolean }>((sql) =>
-          sql`SELECT pg_terminate_backend(pid) AS gone FROM pg_stat_activity WHERE application_name LIKE ${name}`
+        // of that place, or where it has none now, of another one
+        const [like, preferred] = [`ostinato:${fault.role}:%`, `ostinato:${fault.role}:${fault.place}.%`]
+        const gone = await onlooker.tell<{ name: string }>((sql) =>
+          sql`
+            WITH one AS MATERIALIZED (
+              SELECT pid, application_name FROM pg_stat_activity WHERE application_name LIKE ${like}
+              ORDER BY application_name LIKE ${preferred} DESC, pid LIMIT 1
+            ) SELECT application_name AS name FROM one WHERE pg_terminate_backend(pid)`
         )
+        cuts.push(...gone.map(({ name }) => ({ at: Date.now(), place: name.replace(/^.*:|\.\d+$/g, "") })))
         return gone.length > 0
       }
       case "hole": {

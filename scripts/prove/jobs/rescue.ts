@@ -3,8 +3,8 @@
  *
  * Pure. All instants are of one machine, whose clock the database and the suite share.
  */
-import type { Life, Window } from "../processes.ts"
-import { type Dealt, lossOf } from "./causes.ts"
+import type { Life } from "../processes.ts"
+import { type Dealt, lossOf, overlap } from "./causes.ts"
 import type { LineOf } from "./model.ts"
 
 /** Milliseconds of the rescued jobs. */
@@ -51,8 +51,6 @@ export const rescues = (
   }
   return { eligible, others }
 }
-
-const overlap = (one: Window, other: Window) => one.from <= other.until && one.until >= other.from
 
 /** By the nearest rank; 0 of none. */
 export const percentile = (all: ReadonlyArray<number>, p: number): number =>

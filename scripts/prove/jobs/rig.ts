@@ -10,7 +10,7 @@ import { type FaultProxy, openProxy } from "../faultProxy.ts"
 import { readAll } from "../ledger.ts"
 import { type Onlooker, onlooker } from "../onlooker.ts"
 import { type End, type Processes, startProcesses } from "../processes.ts"
-import { type Dealt, diedOfPoison } from "./causes.ts"
+import { type Dealt, diedOfPoison, foundNoDatabase } from "./causes.ts"
 import { check, type Verdict } from "./check.ts"
 import { Line } from "./model.ts"
 import { countLive, readEffects, readRows, setUp } from "./tables.ts"
@@ -47,7 +47,7 @@ export interface Rig {
 export interface Outcome<A> {
   readonly given: A
   readonly verdict: Verdict
-  /** Exit codes and signals of processes that ended by themselves, poison apart. */
+  /** Exit codes and signals of processes that ended by themselves, for no reason that was dealt. */
   readonly selfEnded: ReadonlyArray<End>
   /** How the workers ended when they were told to stop. */
   readonly stopped: ReadonlyArray<End>
@@ -99,7 +99,9 @@ export const withRig = async <A>(
         dealt
       }),
       selfEnded: lives.flatMap((life) =>
-        life.end?.by === "itself" && life.end.how !== 0 && !diedOfPoison(life) ? [life.end.how] : []
+        life.end?.by === "itself" && life.end.how !== 0 && !diedOfPoison(life) && !foundNoDatabase(life, dealt)
+          ? [life.end.how]
+          : []
       ),
       stopped,
       drainSeconds,
