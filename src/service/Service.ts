@@ -24,6 +24,7 @@ import * as PostgresJobStore from "../jobs/stores/Postgres.ts"
 import * as PostgresScheduleStore from "../schedule/stores/Postgres.ts"
 import * as TaskScheduler from "../schedule/TaskScheduler.ts"
 import { Database } from "../store/Database.ts"
+import * as Lease from "../store/Lease.ts"
 import * as Migration from "../store/Migration.ts"
 import { Notifier } from "../store/Notifier.ts"
 import * as PostgresCheckpointStore from "../store/PostgresCheckpointStore.ts"
@@ -93,6 +94,7 @@ const lines = [
   PostgresRunLog.migrations,
   PostgresScheduleStore.migrations,
   PostgresCheckpointStore.migrations,
+  Lease.migrations,
   PostgresJobStore.migrations
 ]
 

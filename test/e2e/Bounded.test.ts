@@ -46,7 +46,7 @@ layer(NodeServices.layer, { excludeTestServices: true, concurrent: true })("a st
             TASK_SCHEDULER_INTERVAL: "1"
           }
           const service = yield* ServiceProcess.serve(there, { env })
-          yield* service.line("run completed")
+          yield* service.line("pipeline.completed")
           yield* halfSent(service.url)
           yield* Effect.scoped(Effect.gen(function*() {
             yield* frozen(server.pid)

@@ -25,7 +25,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("runs cancel", (it) => 
         [asked.code, asked.stdout, asked.told],
         [0, `insights.sync is asked to stop by ada: wrong branch (run ${id})\n`, []]
       )
-      yield* service.line("run cancelled by ada: wrong branch")
+      yield* service.line("job cancelled by ada: wrong branch")
       const ended = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs/${id}`, TaskRun)
       assert.deepInclude(ended, { status: "cancelled", cancellation: { actor: "ada", reason: "wrong branch" } })
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)

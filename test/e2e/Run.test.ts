@@ -139,11 +139,11 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       assert.deepStrictEqual((yield* runsOf(service)).map((run) => run.status), ["interrupted"])
     }))
 
-  it.effect("a start run that fails is recorded and logged on one line, and the service stays ready", () =>
+  it.effect("a start run that fails is recorded and logged on one line, its job is discarded, and the service stays ready", () =>
     Effect.gen(function*() {
       const data = yield* ServiceProcess.usedDirectory
       const service = yield* ServiceProcess.serve({ data, repository: path.dirname(data) })
-      const line = yield* service.line("run failed: PipelineError")
+      const line = yield* service.line("job failed: PipelineError")
       assert.include(line, `"level":"ERROR"`)
       const { items } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
       assert.deepStrictEqual(items.map(({ failure, status }) => [status, failure?.tag]), [["failed", "PipelineError"]])

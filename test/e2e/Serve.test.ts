@@ -37,7 +37,7 @@ class Running extends Context.Service<Running, {
       execFileSync(process.execPath, [path.join(ServiceProcess.root, "scripts/web.ts"), "build"])
       const place = { data: yield* ServiceProcess.dataDirectory, repository: yield* History.repository }
       const service = yield* ServiceProcess.serve(place)
-      yield* service.line("run completed")
+      yield* ServiceProcess.collected(service)
       return { service, place }
     })
   )
@@ -57,7 +57,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
         assert.strictEqual((yield* ServiceProcess.get(`${service.url}/livez`)).status, 200)
         const ready = yield* ServiceProcess.get(`${service.url}/readyz`)
         assert.strictEqual(ready.status, 200)
-        for (const check of ["database", "fibers", "scheduler"]) {
+        for (const check of ["database", "fibers", "scheduler", "worker"]) {
           assert.include(ready.body, `{"name":"${check}","ok":true`)
         }
       }))
@@ -91,12 +91,12 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
           ),
           [commits, contributors, additions, deletions]
         )
-        const run = `task="insights.sync",executor="here",outcome="completed"`
+        const run = `task="insights.sync",queue="insights:${place.repository}",executor="jobs",outcome="completed"`
         assert.strictEqual(value("ostinato_task_run_seconds_count", run), 1)
         assert.strictEqual(value("ostinato_task_queue_seconds_count", run), 1)
       }))
 
-    it.effect("S1.5 ran its task at the start in its own process, by its schedule, whose next tick is two weeks on", () =>
+    it.effect("S1.5 ran its task at the start in its own process, as a job of its schedule, whose next tick is two weeks on", () =>
       Effect.gen(function*() {
         const { place, service } = yield* Running
         const name = `insights.fortnightly:${place.repository}`
@@ -109,7 +109,12 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
         assert.strictEqual(trigger.schedule, name)
         assert.deepStrictEqual(yield* ServiceProcess.getJson(`${service.url}/api/v1/runs/${run?.id}`, TaskRun), run)
 
-        const [schedule] = yield* items(`${service.url}/api/v1/schedules`, ScheduleSummary)
+        const [daily, schedule] = yield* items(`${service.url}/api/v1/schedules`, ScheduleSummary)
+        assert.deepInclude(daily, {
+          name: `insights.daily:${place.repository}`,
+          timetable: "every 1 day",
+          lastTick: null
+        })
         assert.deepInclude(schedule, { name, task: "insights.sync", timetable: "every 2 weeks", open: 0 })
         assert.isTrue(DateTime.Equivalence(schedule?.lastTick ?? DateTime.makeUnsafe(0), trigger.tick))
         // registered before the start run was decided, by the same clock
@@ -280,7 +285,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
         ["running"]
       )
       yield* git.open
-      yield* service.line("run completed")
+      yield* service.line("pipeline.completed")
       yield* service.line(`"message":"stopped"`)
       assert.strictEqual((yield* service.ended).code, 0, service.stderr().join("\n"))
       assert.isFalse(service.stderr().some((line) => line.includes("again")))

@@ -15,6 +15,7 @@ import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { inject } from "vitest"
+import { TaskRun } from "../../src/core/TaskRun.ts"
 import * as Cluster from "../fixtures/once/Cluster.ts"
 
 /** The repository of the project itself. */
@@ -289,6 +290,18 @@ export const getJson = Effect.fnUntraced(function*<A, I>(url: string, schema: Sc
   if (status !== 200) return yield* new Unexpected({ message: `GET ${url}: ${status} ${body}` })
   return yield* Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(schema)))(body)
 })
+
+/** The runs of a service, newest first, once so many of them have completed. */
+export const collected = (service: Service, times = 1) =>
+  Effect.map(
+    until(
+      getJson(`${service.url}/api/v1/runs?limit=200`, Runs),
+      ({ items }) => items.filter(({ status }) => status === "completed").length >= times
+    ),
+    ({ items }) => items
+  )
+
+const Runs = Schema.Struct({ items: Schema.Array(TaskRun) })
 
 /** A `git` that stops before it reads a history, until the gate is opened, once for all. */
 export interface Gate {

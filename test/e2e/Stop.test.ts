@@ -26,10 +26,10 @@ const held = Effect.fnUntraced(function*(options?: {
 
 const assertGone = (data: string) => assert.deepStrictEqual(ServiceProcess.postgres(data), [])
 
-/** Starts again on the same data without schedules and looks at what the log of runs says. */
+/** Starts again on the same data, running nothing, and looks at what the log of runs says. */
 const later = (there: ServiceProcess.Place) =>
   Effect.scoped(Effect.gen(function*() {
-    const service = yield* ServiceProcess.serve(there, { env: { TASK_SCHEDULER_ENABLED: "false" } })
+    const service = yield* ServiceProcess.serve(there, { env: { OSTINATO_ROLE: "api" } })
     return (yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)).items
   }))
 
@@ -47,14 +47,14 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
         ({ status }) => status !== 200
       )
       assert.strictEqual(answer.status, 503)
-      assert.include(answer.body, `{"name":"scheduler","ok":false,"detail":"stopping"}`)
+      assert.include(answer.body, `{"name":"worker","ok":false,"detail":"stopping: 1 of 2 jobs"}`)
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/livez`)).status, 200)
       assert.deepStrictEqual(yield* statuses(service.url), ["running"])
 
       yield* git.open
       assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
       const log = service.stderr().map((line) => /"message":"([^"]*)/.exec(line)?.[1] ?? line)
-      const [stopping, completed] = ["stopping", "run completed"].map((begin) =>
+      const [stopping, completed] = ["stopping", "pipeline.completed"].map((begin) =>
         log.findIndex((line) => line.startsWith(begin))
       )
       assert.isDefined(stopping)
@@ -69,7 +69,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
     Effect.gen(function*() {
       const there = yield* place
       const service = yield* ServiceProcess.serve(there)
-      yield* service.line("run completed")
+      yield* ServiceProcess.collected(service)
       yield* service.signal("SIGINT")
       assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
       yield* service.line("stopping: no new run begins")
@@ -80,19 +80,18 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
   // each waits for real time most of the time
   describe.concurrent("of work that does not end", () => {
     it.effect.each(["0", "1"])(
-      "a run that never ends is interrupted after OSTINATO_DRAIN_TIMEOUT=%s, its git killed although it ignores SIGTERM",
+      "a run that never ends is interrupted after OSTINATO_DRAIN_TIMEOUT=%s, its git killed although it ignores SIGTERM, its job given back",
       (drain) =>
         Effect.gen(function*() {
           const { git, service, there } = yield* held({ stubborn: true, env: { OSTINATO_DRAIN_TIMEOUT: drain } })
           assert.isTrue(ServiceProcess.isAlive(git.pid))
           yield* service.signal("SIGTERM")
           assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
-          const name = `insights.fortnightly:${there.repository}`
-          yield* service.line(`stopped with work cut short: interrupted [${name}], abandoned []`)
+          yield* service.line(`jobs of insights:${there.repository}: stopped, 0 completed, 1 handed back, 0 abandoned`)
           assert.isFalse(ServiceProcess.isAlive(git.pid))
           assertGone(there.data)
           const [run, ...others] = yield* later(there)
-          assert.deepStrictEqual([run?.status, run?.failure?.kind, others], ["interrupted", "interruption", []])
+          assert.deepStrictEqual([run?.status, run?.failure, others], ["waiting", null, []])
           yield* git.open
         }),
       60_000
@@ -110,7 +109,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
           yield* service.signal("SIGTERM")
           assert.deepStrictEqual(yield* service.ended, { code: 143, signal: null })
           yield* service.line("ostinato: SIGTERM again: ended without waiting for work in flight")
-          assert.isFalse(service.stderr().some((line) => line.includes("run completed")))
+          assert.isFalse(service.stderr().some((line) => line.includes("pipeline.completed")))
           yield* git.open
         }),
       60_000

@@ -44,11 +44,13 @@ export const ask = Effect.fnUntraced(function*(wish: Wish) {
   if (answer === "unknown" || run === null) return yield* new RunUnknown({ run: wish.run })
   if (answer === "ended") return yield* new RunOver({ run: wish.run, status: run.status })
   yield* Console.log(
-    `${run.task} ${answer === "requested" ? "is" : "was already"} asked to stop${said(run)} (run ${run.id})`
+    `${run.task} ${answer === "requested" ? "is" : "was already"} asked to stop${
+      said(answer === "requested" ? by : run.cancellation)
+    } (run ${run.id})`
   )
 })
 
-const said = ({ cancellation: by }: TaskRun) =>
+const said = (by: TaskRun["cancellation"]) =>
   by === null
     ? ""
     : `${by.actor === null ? "" : ` by ${by.actor}`}${by.reason === null ? "" : `: ${by.reason}`}`
