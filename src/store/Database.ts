@@ -242,7 +242,10 @@ const furnish = Effect.fnUntraced(function*(
   const answer = yield* FirstAnswer.ask({ ...named("user"), startupParameters: guards.user }, target)
   if (answer.number < 150_000) return yield* new DatabaseTooOld({ target: target.name, version: answer.version })
   const connection = (role: ConnectionRole.ConnectionRole): PgClient.PgClientConfig =>
-    answer.pooler ? named(role) : { ...named(role), startupParameters: role === "user" ? guards.user : guards.own }
+    // what one statement prepared is not there for the next, which may meet another session
+    answer.pooler
+      ? { ...named(role), prepare: false }
+      : { ...named(role), startupParameters: role === "user" ? guards.user : guards.own }
   const control = yield* pool({ ...connection("control"), maxConnections: options.controlConnections ?? 4 }, target)
   if (server.kind === "url") yield* Durability.warn(control, target.name)
   const database = Database.of({

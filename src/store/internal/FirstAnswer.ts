@@ -14,19 +14,22 @@ import * as Tls from "./Tls.ts"
 export const ask = Effect.fnUntraced(function*(config: PgClient.PgClientConfig, target: Target.Target) {
   const askOnce = Effect.fnUntraced(function*(attempt: PgClient.PgClientConfig, pooler: boolean) {
     const sql = yield* PgClient.makeClient(attempt)
-    const [row] = yield* sql<Omit<Answer, "pooler">>`
-      select current_setting('server_version') as version, current_setting('server_version_num')::int as number`
-    return row === undefined
-      ? yield* new DatabaseUnavailable({ target: target.name, detail: "it did not tell its version" })
-      : { version: row.version, number: row.number, pooler }
+    const [row] = yield* sql<Omit<Answer, "pooler"> & { readonly patience: string }>`
+      select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
+        current_setting('lock_timeout') as patience`.unprepared
+    if (row === undefined) {
+      return yield* new DatabaseUnavailable({ target: target.name, detail: "it did not tell its version" })
+    }
+    // a pooler may swallow what it is told to ignore
+    const asked = attempt.startupParameters?.["lock_timeout"]
+    const ignores = asked !== undefined && asked !== row.patience
+    if (ignores) yield* warn(target, "ignores")
+    return { version: row.version, number: row.number, pooler: pooler || ignores }
   }, Effect.scoped)
   return yield* askOnce(config, false).pipe(
     Effect.catchIf(isPooler, () =>
       Effect.andThen(
-        Effect.logWarning(
-          `${target.name} is a connection pooler that refuses session settings: ` +
-            "set idle_in_transaction_session_timeout and lock_timeout on the database or role"
-        ),
+        warn(target, "refuses"),
         askOnce({ ...config, startupParameters: undefined }, true)
       )),
     Effect.catchIf(SqlErrors.isSqlError, (error) => Effect.fail(unavailable(target, error))),
@@ -42,9 +45,15 @@ export interface Answer {
   readonly version: string
   /** `server_version_num`. */
   readonly number: number
-  /** Something between us and the server refuses session settings. */
+  /** Something between us and the server refuses or ignores session settings. */
   readonly pooler: boolean
 }
+
+const warn = (target: Target.Target, does: "refuses" | "ignores") =>
+  Effect.logWarning(
+    `${target.name} is a connection pooler that ${does} session settings: ` +
+      "set idle_in_transaction_session_timeout and lock_timeout on the database or role"
+  )
 
 const isPooler = (error: unknown) =>
   SqlErrors.isSqlError(error) && describe(error).includes("unsupported startup parameter")

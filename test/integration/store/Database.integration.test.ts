@@ -229,13 +229,34 @@ describe("Database at a URL", () => {
     }).pipe(Effect.scoped)
   )
 
+  for (const does of ["refuses", "ignores"] as const) {
+    live(
+      `prepares nothing for later, and does without session settings, behind a pooler that ${does} them`,
+      Effect.gen(function*() {
+        const port = yield* FakeServer.listen({ version: 150_000, [`${does}Settings`]: true })
+        const url = Redacted.make(`postgres://ann:${secret}@127.0.0.1:${port}/app`)
+        yield* Effect.provide(
+          Effect.map(Database, ({ connection, pooler, version }) => {
+            assert.deepStrictEqual([version, pooler], ["15.0", true])
+            assert.deepInclude(connection("user"), { prepare: false })
+            assert.isUndefined(connection("user").startupParameters)
+          }),
+          Database.layer({ url, directory: "/nonexistent" })
+        )
+      }).pipe(Effect.scoped)
+    )
+  }
+
   live(
-    "does without session settings behind a pooler that refuses them",
+    "takes a server that keeps its settings for one without a pooler",
     Effect.gen(function*() {
-      const port = yield* FakeServer.listen({ version: 150_000, refusesSettings: true })
+      const port = yield* FakeServer.listen({ version: 150_000 })
       const url = Redacted.make(`postgres://ann:${secret}@127.0.0.1:${port}/app`)
       yield* Effect.provide(
-        Effect.map(Database, ({ version }) => assert.strictEqual(version, "15.0")),
+        Effect.map(Database, ({ connection, pooler }) => {
+          assert.isFalse(pooler)
+          assert.isUndefined(connection("user").prepare)
+        }),
         Database.layer({ url, directory: "/nonexistent" })
       )
     }).pipe(Effect.scoped)

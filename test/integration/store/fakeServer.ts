@@ -8,6 +8,8 @@ export interface Behaviour {
   readonly version: number
   /** Refuses session settings at startup, as connection poolers do. */
   readonly refusesSettings?: boolean
+  /** Takes them and forgets them, as poolers do that were told to ignore them. */
+  readonly ignoresSettings?: boolean
   /** Accepts the connection and never says a word. */
   readonly silent?: boolean
 }
@@ -59,7 +61,7 @@ const ready = message("Z", Buffer.from("I"))
 const column = (name: string, type: number, format: number) =>
   Buffer.concat([text(name), int32(0), int16(0), int32(type), int16(-1), int32(-1), int16(format)])
 
-const answer = (socket: Socket, { refusesSettings, version }: Behaviour) => {
+const answer = (socket: Socket, { ignoresSettings, refusesSettings, version }: Behaviour) => {
   let pending = Buffer.alloc(0)
   let started = false
   const onStartup = (packet: Buffer) => {
@@ -72,11 +74,12 @@ const answer = (socket: Socket, { refusesSettings, version }: Behaviour) => {
   }
   const onSync = () => {
     const label = Buffer.from(`${Math.floor(version / 10_000)}.${version % 10_000}`)
+    const patience = Buffer.from(ignoresSettings === true ? "0" : "10s")
     socket.write(Buffer.concat([
       message("1"),
       message("2"),
-      message("T", int16(2), column("version", 25, 1), column("number", 23, 1)),
-      message("D", int16(2), int32(label.length), label, int32(4), int32(version)),
+      message("T", int16(3), column("version", 25, 1), column("number", 23, 1), column("patience", 25, 1)),
+      message("D", int16(3), int32(label.length), label, int32(4), int32(version), int32(patience.length), patience),
       message("C", text("SELECT 1")),
       ready
     ]))
