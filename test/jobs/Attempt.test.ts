@@ -5,7 +5,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import { Attempt, Interceptor, MemoryCheckpointStore, Pipeline, RunContext, Task } from "ostinato"
 import * as Job from "ostinato/jobs/Job"
 import * as JobAttempt from "ostinato/jobs/JobAttempt"
@@ -189,7 +189,9 @@ describe("an attempt of a job", () => {
       const [next] = yield* jobs.query({ filter: { ...JobFilter.all, queues: ["other"] }, before: null, limit: 10 })
       assert.deepInclude(next?.meta.origin, { actor: "ada", tenant: "acme" })
       assert.deepStrictEqual(next?.meta.trigger, { kind: "task", runId: Job.runIdOf(id) })
-      assert.deepStrictEqual((yield* jobs.attempts(id)).flatMap(({ logs }) => logs.map(({ message }) => message)), ["here"])
+      assert.deepStrictEqual((yield* jobs.attempts(id)).flatMap(({ logs }) => logs.map(({ message }) => message)), [
+        "here"
+      ])
     }).pipe(Effect.provide(store)))
 
   it.effect("D.11 is traced in a span of its own, linked to whoever enqueued the job", () =>
@@ -230,7 +232,9 @@ describe("an attempt of a job", () => {
 
   it.effect("keeps the newest of what it logs, each line cut to a length", () =>
     Effect.gen(function*() {
-      const live = Told.toLayer(() => Effect.forEach(Array.from({ length: 300 }, (_, i) => i), (i) => Effect.logInfo(`${i} ${"x".repeat(5000)}`)))
+      const live = Told.toLayer(() =>
+        Effect.forEach(Array.from({ length: 300 }, (_, i) => i), (i) => Effect.logInfo(`${i} ${"x".repeat(5000)}`))
+      )
       const { id } = yield* JobQueue.enqueue(Told, { n: 1 })
       yield* reaches(id, "completed").pipe(
         Effect.provide(Layer.provide(JobWorker.layer({ queues: { default: {} }, drain, tasks: [Told] }), live))
@@ -254,7 +258,9 @@ describe("an attempt of a job", () => {
       const handlers = Layer.mergeAll(
         First.toLayer(() => Effect.sync(() => begun.push("first"))),
         Second.toLayer(({ n }) =>
-          Effect.suspend(() => begun.push(`second ${n}`) === 2 ? JobAttempt.snooze("10 seconds", "not yet") : Effect.void)
+          Effect.suspend(() =>
+            begun.push(`second ${n}`) === 2 ? JobAttempt.snooze("10 seconds", "not yet") : Effect.void
+          )
         )
       )
       const { id } = yield* JobQueue.enqueue(Both, {})
@@ -266,10 +272,12 @@ describe("an attempt of a job", () => {
           ["both/first", "completed"],
           ["both/second", "completed"]
         ])
-      }).pipe(Effect.provide(JobWorker.layer({ queues: { default: {} }, drain, tasks: [Both] }).pipe(
-        Layer.provide(handlers),
-        Layer.provide(MemoryCheckpointStore.layer())
-      )))
+      }).pipe(Effect.provide(
+        JobWorker.layer({ queues: { default: {} }, drain, tasks: [Both] }).pipe(
+          Layer.provide(handlers),
+          Layer.provide(MemoryCheckpointStore.layer())
+        )
+      ))
       assert.deepStrictEqual(begun, ["first", "second 1", "second 1"])
     }).pipe(Effect.provide(store)))
 })
@@ -280,7 +288,9 @@ const once = <R>(handler: Effect.Effect<void, Lost, R>, ...states: ReadonlyArray
     const { id } = yield* JobQueue.enqueue(Work, {})
     return yield* reaches(id, ...states).pipe(
       Effect.provide(
-        JobWorker.layer({ queues: { default: {} }, drain, tasks: [Work] }).pipe(Layer.provide(Work.toLayer(() => handler)))
+        JobWorker.layer({ queues: { default: {} }, drain, tasks: [Work] }).pipe(
+          Layer.provide(Work.toLayer(() => handler))
+        )
       )
     )
   })
@@ -339,10 +349,14 @@ describe("JobAttempt", () => {
       const Steps = Task.make("steps", { error: Lost, retry: Schedule.recurs(3), success: Schema.String })
       const live = Steps.toLayer(() =>
         Effect.gen(function*() {
-          const charged = yield* Effect.orDie(JobAttempt.step("charge", Schema.Date, Effect.sync(() => {
-            done.push("charge")
-            return new Date(7)
-          })))
+          const charged = yield* Effect.orDie(JobAttempt.step(
+            "charge",
+            Schema.Date,
+            Effect.sync(() => {
+              done.push("charge")
+              return new Date(7)
+            })
+          ))
           const { number } = yield* Attempt.Attempt
           if (number < 3) return yield* new Lost({ code: number })
           return charged.toISOString()
@@ -350,10 +364,12 @@ describe("JobAttempt", () => {
       )
       const { id } = yield* JobQueue.enqueue(Steps, {})
       const ended = yield* reaches(id, "completed").pipe(
-        Effect.provide(JobWorker.layer({ queues: { default: {} }, drain, tasks: [Steps] }).pipe(
-          Layer.provide(live),
-          Layer.provide(MemoryCheckpointStore.layer())
-        ))
+        Effect.provide(
+          JobWorker.layer({ queues: { default: {} }, drain, tasks: [Steps] }).pipe(
+            Layer.provide(live),
+            Layer.provide(MemoryCheckpointStore.layer())
+          )
+        )
       )
       assert.deepStrictEqual(done, ["charge"])
       assert.deepInclude(ended, { attempt: 3, output: "1970-01-01T00:00:00.007Z" })
@@ -376,10 +392,12 @@ describe("JobAttempt", () => {
         assert.deepStrictEqual(events, ["before"])
         yield* pass(2)
         assert.deepInclude(yield* reaches(id, "completed"), { attempt: 1 })
-      }).pipe(Effect.provide(JobWorker.layer({ queues: { default: {} }, drain, tasks: [Work] }).pipe(
-        Layer.provide(Work.toLayer(() => handler)),
-        Layer.provide(MemoryCheckpointStore.layer())
-      )))
+      }).pipe(Effect.provide(
+        JobWorker.layer({ queues: { default: {} }, drain, tasks: [Work] }).pipe(
+          Layer.provide(Work.toLayer(() => handler)),
+          Layer.provide(MemoryCheckpointStore.layer())
+        )
+      ))
       assert.deepStrictEqual(events, ["before", "before", "behind"])
     }).pipe(Effect.provide(store)))
 
@@ -406,4 +424,3 @@ describe("JobAttempt", () => {
       assert.include(JSON.stringify(exit), "TaskSkipped")
     }))
 })
-

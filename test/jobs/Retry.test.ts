@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { Task, TaskError } from "ostinato"
@@ -94,7 +95,10 @@ describe("retries of a job", () => {
     Effect.gen(function*() {
       const here: Array<number> = []
       const Here = Task.fn("here", { error: Busy, retry }, () =>
-        Effect.andThen(Effect.map(Clock.currentTimeMillis, (now) => here.push(now / 1000)), fails))
+        Effect.andThen(
+          Effect.map(Clock.currentTimeMillis, (now) => here.push(now / 1000)),
+          fails
+        ))
       yield* Effect.forkChild(Effect.exit(Task.run(Here, {})))
       yield* pass(60)
       const { at } = yield* attempts({ retry }, fails, { seconds: 60 })
@@ -148,7 +152,9 @@ describe("retries of a job", () => {
       const late = yield* attempts({}, Effect.void, { job: { deadline: "10 seconds", delay: "20 seconds" } })
       assert.deepStrictEqual(late.at, [])
       assert.strictEqual(late.job.failure?.tag, "DeadlinePassed")
-      const pointless = yield* attempts({ retry: Schedule.spaced("1 minute") }, fails, { job: { deadline: "30 seconds" } })
+      const pointless = yield* attempts({ retry: Schedule.spaced("1 minute") }, fails, {
+        job: { deadline: "30 seconds" }
+      })
       assert.strictEqual(pointless.at.length, 1)
       assert.deepInclude(pointless.job, { state: "discarded" })
     }).pipe(Effect.provide(store)))
@@ -187,7 +193,7 @@ describe("a job that this process cannot read", () => {
       assert.deepStrictEqual(waits, [30, 30, 30, 45, 68])
       const Newer = PayloadVersion.of(Sync, {
         version: 2,
-        from: { 1: (json) => ({ platforms: Object.values(json as object) }) }
+        from: { 1: (json) => ({ platforms: [Predicate.hasProperty(json, "platform") ? String(json.platform) : ""] }) }
       })
       yield* Effect.gen(function*() {
         yield* pass(120)

@@ -158,7 +158,10 @@ describe("a worker", () => {
         return Exit.isFailure(exit) ? Cause.pretty(exit.cause).split("\n")[0] : ""
       })
       assert.include(yield* refused({ queues: {}, tasks: [Double] }), "option queues of the worker is empty")
-      assert.include(yield* refused({ queues: { a: { concurrency: 0 } }, tasks: [Double] }), "queues.a.concurrency of the worker is 0")
+      assert.include(
+        yield* refused({ queues: { a: { concurrency: 0 } }, tasks: [Double] }),
+        "queues.a.concurrency of the worker is 0"
+      )
       assert.include(yield* refused({ queues: { a: { prefetch: -1 } }, tasks: [Double] }), "queues.a.prefetch")
       assert.include(yield* refused({ queues: { a: {} }, tasks: [Double, Double] }), "names double twice")
     }).pipe(Effect.provide(store)))
@@ -166,7 +169,7 @@ describe("a worker", () => {
   it.effect("S2.66 logs every failure with the name of its task and counts it", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ fiber, message }) => {
-      lines.push(`${fiber.getRef(References.CurrentLogAnnotations)["task"] as string}: ${String(message)}`)
+      lines.push(`${String(fiber.getRef(References.CurrentLogAnnotations)["task"])}: ${String(message)}`)
     })
     return Effect.gen(function*() {
       const live = Wait.toLayer(() => new Broken())
@@ -178,12 +181,17 @@ describe("a worker", () => {
       const finished = (yield* Metric.snapshot).filter(({ attributes, id }) =>
         id === "ostinato_jobs_finished_total" && attributes?.["queue"] === "counted"
       )
-      assert.deepStrictEqual(finished.map(({ attributes, state }) => [attributes, (state as { count: number }).count]), [
-        [{ queue: "counted", task: "wait", outcome: "discarded" }, 1]
-      ])
-      assert.isTrue((yield* Metric.snapshot).some(({ attributes, id }) =>
-        id === "ostinato_task_run_seconds" && attributes?.["queue"] === "counted" && attributes["executor"] === "jobs"
-      ))
+      assert.deepStrictEqual(
+        finished.map(({ attributes, state }) => [attributes, "count" in state ? state.count : 0]),
+        [
+          [{ queue: "counted", task: "wait", outcome: "discarded" }, 1]
+        ]
+      )
+      assert.isTrue(
+        (yield* Metric.snapshot).some(({ attributes, id }) =>
+          id === "ostinato_task_run_seconds" && attributes?.["queue"] === "counted" && attributes["executor"] === "jobs"
+        )
+      )
     }).pipe(Effect.provide(store), Effect.provide(Logger.layer([logger])))
   })
 
@@ -347,7 +355,8 @@ describe("a worker whose store is away", () => {
         assert.deepInclude(yield* reaches(id, "completed"), { output: 8, lost: 1 })
       }).pipe(Effect.provide(Layer.provide(worker([Double], { patience: "5 seconds" }), DoubleLive)))
     }).pipe(Effect.provide(changed((jobs) => ({
-      claim: (...args) => Effect.flatMap(jobs.claim(...args), (claimed) => hangs ? Effect.never : Effect.succeed(claimed))
+      claim: (...args) =>
+        Effect.flatMap(jobs.claim(...args), (claimed) => hangs ? Effect.never : Effect.succeed(claimed))
     }))))
   })
 
@@ -367,4 +376,3 @@ describe("a worker whose store is away", () => {
           : jobs.finish(member, ends)
     })))))
 })
-

@@ -1,6 +1,7 @@
 /**
- * Lets parked jobs in as limits allow, and settles what a crash left between jobs: every second where limits or graphs are
- * in use, and where none are, less and less often, down to once in 30 seconds.
+ * Lets parked jobs in as limits allow, and settles what a crash left between jobs: every second where there are limits,
+ * and where there are none, less and less often, down to once in 30 seconds. The end of a job lets the next one in and
+ * settles its own graph without it.
  */
 import * as Effect from "effect/Effect"
 import type { JobStore } from "../JobStore.ts"
@@ -17,7 +18,8 @@ export const sweeper = (store: JobStore["Service"]): Effect.Effect<void> =>
       Effect.gen(function*() {
         yield* store.sweep
         const limits = yield* store.limits.list
-        pause = limits.length > 0 ? busy : Math.min(idle, pause * 2)
+        // jobs in order are let in by the end of the one before
+        pause = limits.some(({ name }) => name !== "order") ? busy : Math.min(idle, pause * 2)
         return yield* jittered(pause)
       }),
       Effect.sleep
