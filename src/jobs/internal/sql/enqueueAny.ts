@@ -105,8 +105,8 @@ for round in 1..10 loop
       case when waits then 'w' when run_at > now() then 's' else 'p' end::"char"
     from m where waits or limit_id is not null or run_at > now()
   )
-  select array_agg(x.n), array_agg(case when m.id is not null then m.id when x.is_given then x.id
-      when x.copy > 1 then x.id else u.job_id end), array_agg(m.id is not null),
+  select array_agg(x.n), array_agg(case when m.id is not null then m.id when x.copy > 1 then x.id
+      when x.is_given and (x.ukey is null or x.id in (select id from known)) then x.id else u.job_id end), array_agg(m.id is not null),
     coalesce(parked, '{}') || array_agg(m.limit_id) filter (where m.limit_id is not null and not m.waits and m.run_at <= now()),
     coalesce(parked_keys, '{}') || array_agg(m.limit_key) filter (where m.limit_id is not null and not m.waits and m.run_at <= now()),
     least(due_ms, ceil(extract(epoch from min(m.run_at) filter (where m.run_at > now() and not m.waits) - now()) * 1000)::bigint)
@@ -119,7 +119,7 @@ for round in 1..10 loop
   -- in the order of the call, so that the last of several that replace one another stays
   for at in select n from unnest(ns, fresh) as t(n, is_new) where not is_new order by n loop
     -- an id that was there is left as it is
-    continue when p_id is not null and p_id[at] is not null;
+    continue when p_id is not null and p_id[at] = ids[at];
     if ids[at] is null then
       ids[at] := (select u.job_id from ${s}.uniq u where u.key = p_key[at]);
     end if;
