@@ -27,6 +27,8 @@ export const payloads = (from: number, to: number, size = filling): Array<Payloa
 export interface Driver {
   /** Inserts one job; resolves after its commit. */
   readonly add: (job: Payload) => Promise<unknown>
+  /** So many callers at once, each taking the next job and awaiting its commit until there is none; absent: by `add`. */
+  readonly call?: ((callers: number, next: () => Payload | undefined) => Promise<void>) | undefined
   /** Inserts these jobs in bulk; resolves after the commit. */
   readonly bulk: (jobs: ReadonlyArray<Payload>) => Promise<void>
   /** As `bulk`, each with a unique key of its own. */

@@ -1,5 +1,5 @@
 /** What a producer does with a driver while it is measured: bulk, one after another, many callers at once, at a set pace. */
-import { type Driver, payload, payloads } from "./JobSystem.ts"
+import { type Driver, type Payload, payload, payloads } from "./JobSystem.ts"
 import { monotonic } from "./measure/monotonic.ts"
 
 /** Jobs that were added, in how long, with how much CPU of this process. */
@@ -65,16 +65,21 @@ export const unique = async (
   return sum
 }
 
+const byAdd = (driver: Driver) => async (callers: number, next: () => Payload | undefined) => {
+  const caller = async () => {
+    for (let job = next(); job !== undefined; job = next()) await driver.add(job)
+  }
+  await Promise.all(Array.from({ length: callers }, caller))
+}
+
 /** So many callers for so long, each awaiting the commit of one job before it adds the next. */
 export const call = async (driver: Driver, callers: number, warmMs: number, ms: number): Promise<Added> => {
   let n = 0
   const round = (until: number) =>
     timed(async () => {
       const before = n
-      const caller = async () => {
-        while (monotonic() < until) await driver.add(payload(n++, 0))
-      }
-      await Promise.all(Array.from({ length: callers }, caller))
+      const next = () => monotonic() < until ? payload(n++, 0) : undefined
+      await (driver.call ?? byAdd(driver))(callers, next)
       return n - before
     })
   await round(monotonic() + warmMs)

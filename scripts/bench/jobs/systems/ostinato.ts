@@ -22,6 +22,7 @@ import { Database } from "../../../../src/store/Database.ts"
 import * as Lease from "../../../../src/store/Lease.ts"
 import * as Migration from "../../../../src/store/Migration.ts"
 import { Notifier } from "../../../../src/store/Notifier.ts"
+import { callingBy } from "../callers.ts"
 import type { Driver, JobSystem, Payload } from "../JobSystem.ts"
 import { monotonic } from "../measure/monotonic.ts"
 import { inPostgres, type PostgresNeeds } from "../places/Postgres.ts"
@@ -79,6 +80,7 @@ export const open = async (_name: string, url: string): Promise<Driver> => {
   let worker: ManagedRuntime.ManagedRuntime<JobWorker.JobWorker, unknown> | undefined
   return {
     add: (job) => run(JobQueue.enqueue(Noop, job, { queue })),
+    call: (callers, next) => run(callingBy((job) => JobQueue.enqueue(Noop, job, { queue }), callers, next)),
     bulk: (jobs) => inBatches(jobs, (job) => JobQueue.job(Noop, job, { queue })),
     unique: (jobs) => inBatches(jobs, (job) => JobQueue.job(Noop, job, { queue, unique: { by: ["n"] } })),
     // the thread that keeps leases is started for the first member of a process

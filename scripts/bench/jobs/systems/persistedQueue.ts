@@ -11,6 +11,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { callingBy } from "../callers.ts"
 import type { Driver, JobSystem } from "../JobSystem.ts"
 import { inPostgres } from "../places/Postgres.ts"
 
@@ -48,6 +49,7 @@ export const open = async (_name: string, url: string): Promise<Driver> => {
   let running: Fiber.Fiber<unknown, unknown> | undefined
   return {
     add: (job) => runtime.runPromise(queue.offer(job)),
+    call: (callers, next) => runtime.runPromise(callingBy((job) => queue.offer(job), callers, next)),
     bulk: (jobs) =>
       runtime.runPromise(Effect.forEach(jobs, (job) => queue.offer(job), { concurrency: 256, discard: true })),
     work: (onJob) => {
