@@ -6,6 +6,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import { RunLog, type RunLogUnavailable } from "../core/RunLog.ts"
 import * as RunStatistics from "../core/RunStatistics.ts"
+import type { TaskRun } from "../core/TaskRun.ts"
 import { type Schedule, ScheduleStore } from "../schedule/ScheduleStore.ts"
 import * as Timetable from "../schedule/Timetable.ts"
 import { AdminApi, RunNotFound, type ScheduleSummary } from "./AdminApi.ts"
@@ -13,6 +14,7 @@ import type { Enqueueable } from "./AppModule.ts"
 import { unavailable } from "./internal/unavailable.ts"
 import * as JobHandlers from "./JobHandlers.ts"
 import * as QueueHandlers from "./QueueHandlers.ts"
+import * as Redaction from "./Redaction.ts"
 
 const found = <A>(detail: string, get: Effect.Effect<A | null, RunLogUnavailable>) =>
   get.pipe(
@@ -25,15 +27,21 @@ const RunsLive = HttpApiBuilder.group(
   "runs",
   Effect.fn(function*(handlers) {
     const log = yield* RunLog
+    const hide = yield* Redaction.Redaction
+    const shown = (run: TaskRun) => Effect.provideService(Redaction.run(run), Redaction.Redaction, hide)
     return handlers.handleAll({
       list: ({ query }) =>
-        log.list(query).pipe(Effect.map((items) => ({ items })), Effect.catchTag("RunLogUnavailable", unavailable)),
+        log.list(query).pipe(
+          Effect.flatMap((runs) => Effect.forEach(runs, shown)),
+          Effect.map((items) => ({ items })),
+          Effect.catchTag("RunLogUnavailable", unavailable)
+        ),
       statistics: ({ query }) =>
         log.list({ limit: 200, ...query }).pipe(
           Effect.map(RunStatistics.of),
           Effect.catchTag("RunLogUnavailable", unavailable)
         ),
-      get: ({ params }) => found(`no run has the id "${params.id}"`, log.get(params.id)),
+      get: ({ params }) => Effect.flatMap(found(`no run has the id "${params.id}"`, log.get(params.id)), shown),
       cancel: ({ params, payload: { actor = null, reason = null } }) =>
         log.cancel(params.id, { actor, reason }).pipe(
           Effect.map((answer) => answer === "unknown" ? null : { answer }),
@@ -81,5 +89,6 @@ const summary = (schedule: Schedule): ScheduleSummary => ({
  */
 export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
   HttpApiBuilder.layer(AdminApi, { openapiPath: "/api/openapi.json" }).pipe(
-    Layer.provide([RunsLive, SchedulesLive, JobHandlers.layer(tasks), QueueHandlers.layer])
+    Layer.provide([RunsLive, SchedulesLive, JobHandlers.layer(tasks), QueueHandlers.layer]),
+    Layer.provide(Layer.succeed(Redaction.Redaction, Redaction.of(tasks.map(({ task }) => task))))
   )

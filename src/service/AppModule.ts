@@ -87,6 +87,7 @@ export type NamedJobOptions = Pick<
  */
 export interface Enqueueable {
   readonly name: string
+  readonly task: Task.Any
   /** `undefined` as input means the payload that the application names for this, else an empty object. */
   readonly enqueue: (
     input: unknown,
@@ -184,6 +185,7 @@ export const job = <
   }
 ): NamedJob<R> => ({
   name: task.name,
+  task,
   serving: JobWorker.serve(task, options),
   enqueue: (input, said) =>
     Effect.flatMap(

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import { Job } from "../jobs/Job.ts"
 import type { JobFilter } from "../jobs/JobFilter.ts"
 import { JobStore } from "../jobs/JobStore.ts"
+import * as Redaction from "./Redaction.ts"
 
 /**
  * Watches the newest `limit` jobs that the filter finds.
@@ -19,9 +20,13 @@ import { JobStore } from "../jobs/JobStore.ts"
  */
 export const watch = Effect.fnUntraced(function*(filter: JobFilter, limit: number) {
   const store = yield* JobStore
+  const hide = yield* Redaction.Redaction
   let told = new Map<string, string>()
   const look = Effect.gen(function*() {
-    const jobs = yield* store.query({ filter, before: null, limit })
+    const jobs = yield* Effect.forEach(
+      yield* store.query({ filter, before: null, limit }),
+      (job) => Effect.provideService(Redaction.job(job), Redaction.Redaction, hide)
+    )
     const now = new Map<string, string>()
     for (const job of jobs) now.set(job.id, yield* Effect.orDie(encode(job)))
     const changed = jobs.filter(({ id }) => told.get(id) !== now.get(id))

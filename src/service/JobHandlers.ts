@@ -7,7 +7,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import { type JobId, runIdOf } from "../jobs/Job.ts"
+import { type Job, type JobId, runIdOf } from "../jobs/Job.ts"
 import type { JobNotFound, JobStoreUnavailable } from "../jobs/JobError.ts"
 import * as JobFilter from "../jobs/JobFilter.ts"
 import * as JobQueue from "../jobs/JobQueue.ts"
@@ -27,6 +27,7 @@ import {
   Ping,
   TaskUnknown
 } from "./JobsApi.ts"
+import * as Redaction from "./Redaction.ts"
 
 // most jobs that are counted, and that one call changes
 const most = 100_000
@@ -42,6 +43,8 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
     "jobs",
     Effect.fn(function*(handlers) {
       const store = yield* JobStore
+      const hide = yield* Redaction.Redaction
+      const shown = (job: Job) => Effect.provideService(Redaction.job(job), Redaction.Redaction, hide)
       const told = <A>(asked: Effect.Effect<A, JobStoreUnavailable, JobStore>) =>
         asked.pipe(Effect.provideService(JobStore, store), Effect.catchTag("JobStoreUnavailable", unavailable))
       const known = <A>(asked: Effect.Effect<A, JobStoreUnavailable | JobNotFound, JobStore>) =>
@@ -50,7 +53,7 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
           Effect.catchTag("JobStoreUnavailable", unavailable),
           Effect.catchTag("JobNotFound", ({ message: detail }) => Effect.fail(new JobUnknown({ detail })))
         )
-      const found = (id: JobId) => known(JobQueue.get(id))
+      const found = (id: JobId) => Effect.flatMap(known(JobQueue.get(id)), shown)
       const filterOf = (q: string | undefined) =>
         Effect.mapError(JobFilter.parse(q ?? ""), ({ message: detail }) => new FilterInvalid({ detail }))
 
@@ -80,7 +83,8 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
       return handlers.handleAll({
         list: ({ query: { before, limit = 50, q } }) =>
           Effect.gen(function*() {
-            const items = yield* told(JobQueue.query(yield* filterOf(q), { before, limit }))
+            const jobs = yield* told(JobQueue.query(yield* filterOf(q), { before, limit }))
+            const items = yield* Effect.forEach(jobs, shown)
             return { items, next: items.length < limit ? null : items.at(-1)?.id ?? null }
           }),
         count: ({ query: { q } }) =>
@@ -89,7 +93,8 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
           ),
         changes: ({ query: { limit = 50, q } }) =>
           Effect.gen(function*() {
-            const changes = yield* told(JobChanges.watch(yield* filterOf(q), limit))
+            const watch = JobChanges.watch(yield* filterOf(q), limit)
+            const changes = yield* told(Effect.provideService(watch, Redaction.Redaction, hide))
             return Stream.merge(
               Stream.map(changes, (items) => JobsChanged.make({ data: { items } })),
               Stream.fromEffectSchedule(Effect.succeed(Ping.make({ data: "" })), Schedule.spaced("15 seconds"))
@@ -123,7 +128,18 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
               // repeated, it redrives nothing twice
               Effect.catchTag("EnqueueUnknown", unavailable)
             )
-            return { found, done: redriven.length, dryRun, more, refused, sample }
+            const shownSample = yield* Effect.forEach(sample, ({ after, before, id }) =>
+              Effect.gen(function*() {
+                const job = yield* told(store.get(id))
+                // pruned meanwhile: nobody can say what of it is redacted
+                if (job === null) return { id, before: null, after: null }
+                return {
+                  id,
+                  before: yield* hide(job.task, "payload", before),
+                  after: yield* hide(job.task, "payload", after)
+                }
+              }))
+            return { found, done: redriven.length, dryRun, more, refused, sample: shownSample }
           }),
         eraseMany: ({ payload: { actor = null, q, reason = null, dryRun } }) =>
           changeMany({ q, dryRun }, (filter) =>
@@ -131,7 +147,15 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
         get: ({ params }) =>
           found(params.id),
         attempts: ({ params: { id } }) =>
-          Effect.andThen(found(id), Effect.map(told(store.attempts(id)), (items) => ({ items }))),
+          Effect.gen(function*() {
+            const { task } = yield* found(id)
+            const items = yield* Effect.forEach(yield* told(store.attempts(id)), (entry) =>
+              Effect.map(
+                entry.failure === null ? Effect.succeed(null) : Redaction.failure(task, entry.failure),
+                (failure) => ({ ...entry, failure })
+              )).pipe(Effect.provideService(Redaction.Redaction, hide))
+            return { items }
+          }),
         explain: ({ params }) => known(JobQueue.explain(params.id)),
         cancel: ({ params: { id }, payload: { actor = null, reason = null } }) =>
           Effect.flatMap(told(store.cancel([id], { actor, reason })), (answers) => {
