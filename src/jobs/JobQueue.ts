@@ -84,8 +84,10 @@ export const enqueueAll = (
 
 /** Part of the trace that is there, if there is one: a trace of its own would be kept with every job. */
 const spanned = <A, E, R>(name: string, enqueuing: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.option(Effect.currentSpan), (around) =>
-    Option.isNone(around) ? enqueuing : Effect.withSpan(enqueuing, name, { kind: "producer" }))
+  Effect.flatMap(
+    Effect.option(Effect.currentSpan),
+    (around) => Option.isNone(around) ? enqueuing : Effect.withSpan(enqueuing, name, { kind: "producer" })
+  )
 
 /**
  * As `enqueue`, where it must commit together with the transaction around it: does not compile without one, and fails

@@ -66,12 +66,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const ctx = yield* context
   const schema = yield* DatabaseSchema
   const wakes = yield* Wakes.make(ctx)
+  const ends = finish.make(ctx, wakes)
   return JobStore.of({
     ...(yield* enqueue.make(ctx, wakes)),
     ...merge.make(ctx),
     ...(yield* claim.make(ctx)),
-    ...finish.make(ctx, wakes),
-    ...handBack.make(ctx, wakes),
+    ...ends,
+    ...handBack.make(ctx, wakes, ends.finish),
     ...progress.make(ctx, wakes),
     ...graph.make(ctx),
     ...promote.make(ctx, wakes),

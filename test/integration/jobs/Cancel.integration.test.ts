@@ -1,12 +1,23 @@
 /** Cancels, other due times and retries on a real server, against whatever happens to the job at the same moment. */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
 import { JobId } from "ostinato/jobs/Job"
 import { Database } from "ostinato/store/Database"
 import { end, failure, job, layer as store, member, Store } from "./jobs.ts"
 
 const by = { actor: "ada", reason: "no longer wanted" }
+
+/** Until a cancel waits for a lock. */
+const somebodyWaits = Effect.flatMap(PgClient.PgClient, (sql) =>
+  Effect.repeat(
+    sql<{ n: number }>`
+      SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%cancel(%'`,
+    { until: ([row]) => row!.n > 0, schedule: Schedule.spaced("5 millis") }
+  ))
 
 const state = (id: string) =>
   Effect.flatMap(PgClient.PgClient, (sql) =>
@@ -100,7 +111,9 @@ layer(store, { excludeTestServices: true })("cancel, reschedule and retry", (it)
         const fate = fates.get(claimed!.id)!
         const { state: is } = (yield* state(claimed!.id))!
         assert.include(
-          again ? ["requested retryable", "cancelled cancelled"] : ["requested completed", "ended completed"],
+          again
+            ? ["requested retryable", "requested cancelled", "cancelled cancelled"]
+            : ["requested completed", "ended completed"],
           `${fate} ${is}`
         )
         yield* promote(10)
@@ -108,6 +121,51 @@ layer(store, { excludeTestServices: true })("cancel, reschedule and retry", (it)
       }
       const rows = yield* sql`SELECT job_id FROM ostinato.done GROUP BY job_id HAVING count(*) > 1`
       assert.deepStrictEqual(rows, [])
+    }))
+
+  it.effect("hundreds of jobs that are cancelled while they end never wait for one another in a circle", () =>
+    Effect.gen(function*() {
+      const { cancel, claim, enqueue, finish } = yield* Store
+      const sql = yield* PgClient.PgClient
+      const worker = yield* member()
+      for (let round = 0; round < 10; round++) {
+        const made = yield* enqueue(Array.from({ length: 300 }, () => job({ queue: "crowd" })))
+        const jobs = yield* claim(worker, "crowd", 300)
+        const [fenced, fates] = yield* Effect.all(
+          [finish(worker, [...jobs].reverse().map((claimed) => end(claimed))), cancel(made.map(({ id }) => id), by)],
+          { concurrency: 2 }
+        )
+        assert.strictEqual(fenced.size, 0)
+        assert.isTrue(Array.from(fates.values()).every((fate) => fate === "requested" || fate === "ended"))
+        assert.strictEqual(fates.size, 300)
+      }
+      const [row] = yield* sql<{ deadlocks: bigint }>`
+        SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`
+      assert.strictEqual(row!.deadlocks, 0n)
+    }))
+
+  it.effect("a cancel waits for a transaction that ends the job, and answers what became of it", () =>
+    Effect.gen(function*() {
+      const { cancel, claim, enqueue, finishTx } = yield* Store
+      const worker = yield* member()
+      for (const commits of [true, false]) {
+        const [made] = yield* enqueue([job({ queue: "held" })])
+        const [claimed] = yield* claim(worker, "held", 1)
+        const go = yield* Deferred.make<void>()
+        const there = yield* Deferred.make<void>()
+        const ending = yield* Effect.forkChild(Effect.exit(Database.transaction(Effect.gen(function*() {
+          yield* finishTx(worker, end(claimed!))
+          yield* Deferred.succeed(there, undefined)
+          yield* Deferred.await(go)
+          if (!commits) return yield* Effect.fail("no")
+        }))))
+        yield* Deferred.await(there)
+        const asked = yield* Effect.forkChild(cancel([made!.id], by))
+        yield* somebodyWaits
+        yield* Deferred.succeed(go, undefined)
+        yield* Fiber.join(ending)
+        assert.strictEqual((yield* Fiber.join(asked)).get(made!.id), commits ? "ended" : "requested")
+      }
     }))
 
   it.effect("what is cancelled in a transaction is cancelled with it", () =>

@@ -15,8 +15,7 @@ import { layer } from "./jobs.ts"
 
 class Flaky extends Schema.TaggedError<Flaky>()("Flaky", {}) {}
 
-const stateOf = (id: JobId) =>
-  Effect.flatMap(JobStore, (jobs) => Effect.flatMap(jobs.get(id), Effect.fromNullishOr))
+const stateOf = (id: JobId) => Effect.flatMap(JobStore, (jobs) => Effect.flatMap(jobs.get(id), Effect.fromNullishOr))
 
 /** Waits for what the store tells until the job is in this state. */
 const reaches = (id: JobId, state: string) =>

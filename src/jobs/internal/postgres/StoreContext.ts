@@ -34,7 +34,13 @@ export const outside = <A>(
   operation: string,
   work: Effect.Effect<A, SqlError>
 ): Effect.Effect<A, JobStoreUnavailable> =>
-  Effect.mapError(Tx.outside(work), (error) => unavailable(operation, error)).pipe(Effect.withTracerEnabled(false))
+  Effect.mapError(Tx.outside(again(work)), (error) => unavailable(operation, error)).pipe(
+    Effect.withTracerEnabled(false)
+  )
+
+/** Of two transactions that wait for each other the server rolls one back, and that comes again. */
+export const again = <A>(work: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
+  Effect.retry(work, { while: ({ reason }) => reason._tag === "DeadlockError", times: 3 })
 
 /**
  * In the transaction around it, where that is one of the application's client; else on the connections of the house. Where

@@ -13,8 +13,8 @@ import type { Wakes } from "./wakes.ts"
 
 type Fate = "cancelled" | "requested" | "already" | "ended" | "unknown"
 
-// what moved between the tables while it was looked for is there at the next look
-const looks = 5
+// what moved between the tables, or was locked, while it was looked for is there at one of the next looks
+const pauses = [0, 1, 5, 20, 50]
 
 export const make = (
   ctx: StoreContext,
@@ -22,15 +22,31 @@ export const make = (
 ): Pick<Steering, "cancel" | "reschedule" | "retry"> => {
   const { house, notifier, s, user } = ctx
   /** Permits go on: after the commit, where a transaction is open. */
-  const release = (isOpen: boolean, ids: ReadonlyArray<JobId>) =>
+  const release = (isOpen: boolean, ids: ReadonlyArray<bigint>) =>
     !isOpen || ids.length === 0 ? Effect.void : user.afterCommit(
       outside(
         "release",
         house.unsafe<{ woken: ReadonlyArray<number> }>(`select ${s}.release($1) as woken`, [
-          columns.int8(ids.map(BigInt))
+          columns.int8(ids)
         ])
       ).pipe(Effect.flatMap(([row]) => wakes.woken(row?.woken ?? null)), Effect.ignore)
     )
+
+  /** Enters what was answered, and gives those that have to be asked for again. */
+  const told = Effect.fnUntraced(function*(rows: ReadonlyArray<CancelRow>, fates: Map<JobId, Fate>) {
+    const missed: Array<JobId> = []
+    for (const { job_id, result, woken, worker_id } of rows) {
+      if (job_id === null || result === null) {
+        yield* wakes.woken(woken)
+        continue
+      }
+      const id = JobId.make(String(job_id))
+      if (result === "missed") missed.push(id)
+      else fates.set(id, result)
+      if (result === "requested" && worker_id !== null) yield* notifier.notify(channels.mail(worker_id))
+    }
+    return missed
+  })
 
   const cancel: Steering["cancel"] = (ids, by) =>
     joining(ctx, "cancel", (sql, isOpen) =>
@@ -46,30 +62,21 @@ export const make = (
         })
         let left = ids.filter(isId)
         for (const id of ids) if (!isId(id)) fates.set(id, "unknown")
-        for (let look = 1; look <= looks && left.length > 0; look++) {
-          const rows = yield* sql.unsafe<CancelRow>(
-            `select * from ${s}.cancel($1::bigint[], $2::jsonb, $3::jsonb, $4)`,
-            [
-              columns.int8(left.map(BigInt)),
-              reason,
-              cause,
-              !isOpen
-            ]
+        const look = (some: ReadonlyArray<JobId>, waits: boolean) =>
+          sql.unsafe<CancelRow>(
+            `select * from ${s}.cancel($1::bigint[], $2::jsonb, $3::jsonb, $4, $5)`,
+            [columns.int8(some.map(BigInt)), reason, cause, !isOpen, waits]
           ).unprepared
-          left = []
-          for (const { job_id, result, woken, worker_id } of rows) {
-            if (job_id === null || result === null) {
-              yield* wakes.woken(woken)
-              continue
-            }
-            const id = JobId.make(String(job_id))
-            if (result === "missed") left.push(id)
-            else fates.set(id, result)
-            if (result === "requested" && worker_id !== null) yield* notifier.notify(channels.mail(worker_id))
-          }
+        for (const pause of pauses) {
+          if (left.length === 0) break
+          yield* Effect.sleep(pause)
+          left = yield* told(yield* look(left, false), fates)
         }
+        const last: Array<JobId> = []
+        for (const id of left) last.push(...(yield* told(yield* look([id], true), fates)))
+        left = last
         for (const id of left) fates.set(id, "ended")
-        yield* release(isOpen, Array.from(fates).flatMap(([id, fate]) => fate === "cancelled" ? [id] : []))
+        yield* release(isOpen, Array.from(fates).flatMap(([id, fate]) => fate === "cancelled" ? [BigInt(id)] : []))
         yield* wakes.changed
         return fates
       }))
@@ -77,7 +84,7 @@ export const make = (
   const reschedule: Steering["reschedule"] = (ids, to) =>
     joining(ctx, "reschedule", (sql, isOpen) =>
       Effect.gen(function*() {
-        const [row] = yield* sql.unsafe<{ taken: ReadonlyArray<bigint>; woken: ReadonlyArray<number>; due_ms: bigint }>(
+        const [row] = yield* sql.unsafe<RescheduleRow>(
           `select *, ceil(extract(epoch from coalesce($2::timestamptz, now() + $3::bigint * interval '1 millisecond') - now())
              * 1000)::bigint as due_ms from ${s}.reschedule($1::bigint[], $2::timestamptz, $3::bigint, $4::boolean)`,
           [
@@ -89,7 +96,7 @@ export const make = (
         ).unprepared
         if (row === undefined) return new Set()
         const taken = row.taken.map((id) => JobId.make(String(id)))
-        yield* release(isOpen, taken)
+        yield* release(isOpen, row.freed)
         yield* wakes.woken(row.woken)
         yield* wakes.due(Math.max(0, Number(row.due_ms)))
         yield* wakes.changed
@@ -110,6 +117,13 @@ export const make = (
         return new Set((row?.taken ?? []).map((id) => JobId.make(String(id))))
       }))
   return { cancel, reschedule, retry }
+}
+
+interface RescheduleRow {
+  readonly taken: ReadonlyArray<bigint>
+  readonly freed: ReadonlyArray<bigint>
+  readonly woken: ReadonlyArray<number>
+  readonly due_ms: bigint
 }
 
 interface CancelRow {

@@ -14,7 +14,7 @@ import type { Enqueued, NewJob, Producing } from "../../JobStore.ts"
 import * as columns from "./columns.ts"
 import * as EnqueueLane from "./EnqueueLane.ts"
 import * as rows from "./rows.ts"
-import { inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
+import { again, inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
 import type { Wakes } from "./wakes.ts"
 
 type Failure = JobStoreUnavailable | EnqueueUnknown
@@ -51,7 +51,9 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
         if (job.delayMs > 0 || job.runAt !== null || job.after.length > 0) continue
         queues.set(job.queue, Math.min(job.priority, queues.get(job.queue) ?? job.priority))
       }
-      for (const [queue, priority] of queues) hints.before(names.ids(queue, "")[0], priority)
+      yield* user.afterCommit(Effect.sync(() => {
+        for (const [queue, priority] of queues) hints.before(names.ids(queue, "")[0], priority)
+      }))
       yield* wakes.queues(queues.keys())
       if (answer.due_ms !== null) yield* wakes.due(Number(answer.due_ms))
       if (answer.parked !== null && answer.parked.length > 0) {
@@ -89,7 +91,7 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
           }))
         ))
   const alone = (all: ReadonlyArray<rows.Row>) =>
-    Effect.mapError(Tx.outside(run(user, all, null)), outcome).pipe(Effect.withTracerEnabled(false))
+    Effect.mapError(Tx.outside(again(run(user, all, null))), outcome).pipe(Effect.withTracerEnabled(false))
 
   const lane = (name: string, waitMs: number | null) =>
     EnqueueLane.make<rows.Row, Enqueued, Failure>({

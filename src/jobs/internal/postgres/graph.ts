@@ -1,5 +1,5 @@
 /**
- * Ended jobs that a job waits for, and tasks whose jobs a queue holds.
+ * Jobs that a job waits for, and tasks whose jobs a queue holds.
  */
 import * as Effect from "effect/Effect"
 import type { Working } from "../../JobStore.ts"
@@ -13,7 +13,7 @@ export const make = ({ house, s }: StoreContext): Pick<Working, "parents" | "tas
       Effect.flatMap(
         house.unsafe(
           `select ${jobColumns("v")} from ${s}.edge e join ${s}.jobs v on v.id = e.parent_id
-           where e.child_id = $1::bigint and v.finished_at is not null order by v.id`,
+           where e.child_id = $1::bigint order by v.id`,
           [id]
         ).unprepared,
         decodeJobs

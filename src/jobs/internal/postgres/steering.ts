@@ -81,7 +81,10 @@ export const make = (
 const patience = "10 seconds"
 
 /** A search that reads too much ends, and says what to do. */
-export const search = <A>(operation: string, work: Effect.Effect<A, SqlError>): Effect.Effect<A, JobStoreUnavailable> => {
+export const search = <A>(
+  operation: string,
+  work: Effect.Effect<A, SqlError>
+): Effect.Effect<A, JobStoreUnavailable> => {
   const tooLong = new JobStoreUnavailable({
     operation,
     detail: `it read for ${patience} without coming to an end: narrow the filter by state, queue, task or time`

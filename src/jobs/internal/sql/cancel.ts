@@ -2,24 +2,30 @@
  * cancel: at once where the job does not run, through the mailbox of its worker where it does.
  *
  * The row of the hot table is locked before it is decided, so that a claim or a finish of the same moment comes before or
- * after. What moved between the tables meanwhile answers `missed`: ask again. p_release false leaves permits to the
+ * after. What is locked by one of those, or moved between the tables meanwhile, answers `missed`: ask again. With p_wait
+ * locks are waited for; of several jobs that could end in a circle with a finish of the same. p_release false leaves permits to the
  * caller, for a transaction that may stay open.
  */
 import { byKey } from "./settings.ts"
 
 export const cancel = (s: string): ReadonlyArray<string> => [
-  `create function ${s}.cancel(p_job bigint[], p_reason jsonb, p_cause jsonb, p_release boolean)
+  `create function ${s}.cancel(p_job bigint[], p_reason jsonb, p_cause jsonb, p_release boolean, p_wait boolean)
 returns table (job_id bigint, result text, worker_id int, woken int[]) language plpgsql ${byKey} as $$
 #variable_conflict use_column
 declare gone bigint[]; awake int[] := '{}';
 begin
+if p_wait then
+  perform from ${s}.job j join ${s}.ready r
+    on r.queue_id = j.queue_id and r.priority = j.priority and r.ord = j.ord and r.job_id = j.id
+  where j.id = any(p_job) order by j.id for update of r;
+end if;
 return query
 with b as materialized (
   select j.id, j.queue_id, j.priority, j.ord from ${s}.job j where j.id = any(p_job)
 ), k as materialized (
   select r.ctid as tid, r.job_id, r.worker_id from b join ${s}.ready r
     on r.queue_id = b.queue_id and r.priority = b.priority and r.ord = b.ord and r.job_id = b.id
-  order by r.queue_id, r.priority, r.ord, r.job_id for update of r
+  order by r.queue_id, r.priority, r.ord, r.job_id for update of r skip locked
 ), lk as materialized (
   select l.ctid as tid from ${s}.later l where l.job_id = any(p_job) order by l.job_id for update
 ), dl as (delete from ${s}.later l where l.ctid = any(array(select tid from lk)) returning l.job_id, l.epoch, l.attempt, l.lost

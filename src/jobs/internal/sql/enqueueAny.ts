@@ -116,8 +116,8 @@ for round in 1..10 loop
   for i in 1..coalesce(cardinality(ns), 0) loop
     at := ns[i]; ids[at] := got[i]; duplicates[at] := not fresh[i];
   end loop;
-  -- in the order of the call, so that the last of several that replace one another stays
-  for at in select n from unnest(ns, fresh) as t(n, is_new) where not is_new order by n loop
+  -- of one key in the order of the call, so that the last of several that replace one another stays
+  for at in select n from unnest(ns, fresh) as t(n, is_new) where not is_new order by p_key[n], n loop
     -- an id that was there is left as it is
     continue when p_id is not null and p_id[at] = ids[at];
     if ids[at] is null then
@@ -209,6 +209,11 @@ with e as materialized (
   on conflict do nothing
 )
 select array(select distinct parent from e where is_old order by 1), array(select distinct child from e) into old, children;
+-- one that nobody knows has not completed; a younger one may be on its way
+insert into ${s}.done(job_id, epoch, attempt, outcome)
+select o, 0, 0, 'x' from unnest(old) o
+where o < ${s}.id_floor(now() - interval '1 hour') and not exists (select from ${s}.job j where j.id = o)
+on conflict do nothing;
 insert into ${s}.awaited(job_id) select unnest(old) on conflict do nothing;
 update ${s}.later l set waits = k.n
 from (select child_id, count(*)::int as n from ${s}.edge where child_id = any(children) group by child_id) k

@@ -7,7 +7,7 @@
  *
  * In the same transaction the ends reach the jobs that wait for them, and permits go on to the next; p_release false
  * leaves the latter to the caller, for a transaction that may stay open. A strict job that runs again keeps its permit.
- * A hold that was released meanwhile is none: its job is due now.
+ * A hold that was released meanwhile is none: its job is due now. What would run again, and is to be cancelled, is.
  *
  * Answers the ids that were fenced, usually none, and the queues that have something to claim now, 0 among them where something is due.
  */
@@ -21,6 +21,8 @@ language plpgsql ${byArray} as $$
 #variable_conflict use_column
 declare
   ended bigint[];
+  fates "char"[];
+  marks smallint[];
   late bigint[] := '{}';
   limited boolean := coalesce((select limit_id is not null from ${s}.queue where id = p_queue), false);
   low bigint := (select min(x) from unnest(p_ord) x);
@@ -40,7 +42,18 @@ with i as materialized (
     and r.worker_id = p_worker
 ), x as (
   delete from ${s}.ready r where r.ctid = any(array(select tid from k)) and r.worker_id = p_worker returning r.job_id
-), d as materialized (select k.* from k join x on x.job_id = k.job_id
+), c as materialized (
+  select k.job_id, (
+    select o.reason from ${s}.control o
+    where k.outcome in ('r', 's', 'h') and o.worker_id = p_worker and o.job_id = k.job_id and o.action = 'x'
+  ) as asked from k
+), d as materialized (
+  select k.tid, k.ord, k.job_id, k.available_at, k.claimed_at, k.queue_id, k.worker_id, k.epoch, k.priority, k.attempt, k.lost,
+    k.delay_ms, k.output, k.report, k.lines, k.note, k.flags,
+    case when c.asked is not null then 'x'::"char" else k.outcome end as outcome,
+    case when c.asked is null then k.cause else jsonb_build_object('kind', 'interruption', 'tag', 'Cancelled',
+      'message', 'cancelled' || coalesce(': ' || (c.asked ->> 'reason'), ''), 'cause', '', 'cancellation', c.asked) end as cause
+  from k join x on x.job_id = k.job_id join c on c.job_id = k.job_id
 ), h as (
   insert into ${s}.done(job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, output, report)
   select job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, output, report from d
@@ -66,18 +79,18 @@ with i as materialized (
   delete from ${s}.uniq u where u.release <> 'n'
     and u.job_id = any(array(select job_id from d where flags & 1 = 1 and outcome in ('c', 'f', 'x')))
 )
-select array_agg(job_id) into ended from d;
-if cardinality(late) > 0 or exists (select from unnest(p_flags) g where g & 2 = 2) then
+select array_agg(job_id), array_agg(outcome), array_agg(flags::smallint) into ended, fates, marks from d;
+if cardinality(late) > 0 or exists (select from unnest(marks) g where g & 2 = 2) then
   if ${s}.settle(array(
-    select t.job_id from unnest(p_job, p_outcome, p_flags) as t(job_id, outcome, flags)
-    where t.outcome in ('c', 'f', 'x') and t.job_id = any(ended) and (t.flags & 2 = 2 or t.job_id = any(late)))) then
+    select t.job_id from unnest(ended, fates, marks) as t(job_id, outcome, flags)
+    where t.outcome in ('c', 'f', 'x') and (t.flags & 2 = 2 or t.job_id = any(late)))) then
     woken := '{0}';
   end if;
 end if;
-if p_release and (limited or exists (select from unnest(p_flags) g where g & 4 = 4)) then
+if p_release and (limited or exists (select from unnest(marks) g where g & 4 = 4)) then
   woken := woken || ${s}.release(array(
-    select t.job_id from unnest(p_job, p_outcome, p_flags) as t(job_id, outcome, flags)
-    where t.job_id = any(ended) and not (t.outcome in ('r', 's', 'h') and coalesce(t.flags, 0) & 32 = 32)));
+    select t.job_id from unnest(ended, fates, marks) as t(job_id, outcome, flags)
+    where not (t.outcome in ('r', 's', 'h') and t.flags & 32 = 32)));
 end if;
 fenced := case when cardinality(ended) = cardinality(p_job) then '{}'::bigint[]
   else array(select unnest(p_job) except select unnest(ended)) end;
