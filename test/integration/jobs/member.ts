@@ -4,6 +4,7 @@
  * in milliseconds.
  */
 // @effect-diagnostics strictEffectProvide:off -- this is an entry point
+// @effect-diagnostics preferSchemaOverJson:off -- what it says is for one test
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as PgClient from "@effect/sql-pg/PgClient"
@@ -42,7 +43,7 @@ const main = Effect.gen(function*() {
   })))
   yield* member.lost
   yield* say({ event: "lost" })
-  yield* Effect.never
+  return yield* Effect.never
 })
 
 const layer = Notifier.layer().pipe(

@@ -20,7 +20,7 @@ export interface Decision<S, A> {
   readonly next: { readonly state: S; readonly expiresAt: number } | undefined
 }
 
-export interface KeyedState<S> {
+interface KeyedState<S> {
   /** The state is undefined where there is none, or it has run out. Instants are milliseconds since 1970. */
   readonly change: <A>(
     key: string,

@@ -15,7 +15,7 @@ export const alone = <A>(
   lease.withLease(name, () => work).pipe(
     Effect.map(Option.getOrUndefined),
     Effect.catchTags({
-      LeaseLost: () => Effect.succeed(undefined),
+      LeaseLost: () => Effect.undefined,
       LeaseUnavailable: (error) => Effect.andThen(Effect.logDebug(`without a lease: ${error.message}`), work)
     })
   )

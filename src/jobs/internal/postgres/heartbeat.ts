@@ -27,7 +27,7 @@ export interface Enrolment {
   readonly nudge: Effect.Effect<void>
 }
 
-export interface Heartbeat {
+interface Heartbeat {
   /** Keeps the lease of a row that was made, or renewed, no earlier than `since`. */
   readonly enrol: (member: number, since: bigint) => Effect.Effect<Enrolment, never, Scope.Scope>
 }

@@ -21,9 +21,9 @@ const post = (report: Report) => {
 }
 
 // what there is to say goes to the main thread, which has the loggers
-const quiet = Logger.layer([])
+const quiet = Effect.provideService(Logger.CurrentLoggers, new Set<Logger.Logger<unknown, unknown>>())
 const { wire, ...settings }: Seed = workerData
-const loop = await Effect.runPromise(Effect.provide(make(settings, unpack(wire), post), quiet))
+const loop = await Effect.runPromise(quiet(make(settings, unpack(wire), post)))
 port?.on("message", (order: Order) => loop.take(order))
-await Effect.runPromise(Effect.provide(loop.run, quiet))
+await Effect.runPromise(quiet(loop.run))
 port?.close()

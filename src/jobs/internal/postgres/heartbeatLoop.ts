@@ -21,7 +21,7 @@ import * as Drain from "../../../core/Drain.ts"
 import * as SqlFault from "../../../store/SqlFault.ts"
 import { type Letter, millisSince, now, type Order, type Report, type Settings, share } from "./heartbeatProtocol.ts"
 
-export interface Loop {
+interface Loop {
   readonly take: (order: Order) => void
   /** Ends when it is told to stop. */
   readonly run: Effect.Effect<void>

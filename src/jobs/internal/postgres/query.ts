@@ -1,7 +1,8 @@
 /**
  * Finds jobs. A state is looked for in its own small table, never in all bodies; pages go by id, newest first, so that a
  * page costs the same wherever it is. What has to be searched for (a place in the payload, the tag of a failure) reads the
- * jobs that the rest of the filter leaves, and a search that would read too many ends after 10 s and says so.
+ * jobs that the rest of the filter leaves, and a search that would read too many ends after 10 s and says so: an index on
+ * payloads (GIN, jsonb_path_ops) made inserts of 200 bytes take 40 % more time and 36 % more WAL.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"

@@ -151,7 +151,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What can be read of it: a part that cannot is left out, and takes no other with it. */
-export const readMeta = (value: unknown): JobMeta => {
+const readMeta = (value: unknown): JobMeta => {
   if (!isObject(value)) return {}
   const whole = decodeMeta(value)
   if (Option.isSome(whole)) return whole.value
@@ -160,7 +160,7 @@ export const readMeta = (value: unknown): JobMeta => {
 }
 
 /** A failure of a form that is not known is one all the same. */
-export const readFailure = (value: unknown): JobFailure =>
+const readFailure = (value: unknown): JobFailure =>
   Option.getOrElse(decodeFailure(value), () => {
     const text = (key: string, otherwise: string) => {
       const part = isObject(value) ? value[key] : undefined

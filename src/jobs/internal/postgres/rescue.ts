@@ -22,7 +22,7 @@ import type { Rescued } from "../../JobStore.ts"
 import { alone } from "./alone.ts"
 
 /** How often a worker may be lost with a job before the job is taken for the reason. */
-export const maxLost = 3
+const maxLost = 3
 
 const orphansEvery = Duration.minutes(10)
 
