@@ -6,7 +6,7 @@ import type { Job, JobId } from "../../Job.ts"
 import { toDue } from "./lanes.ts"
 import * as limits from "./limits.ts"
 import { post } from "./members.ts"
-import { countLive, end, promote, settleIn, takeOut } from "./moves.ts"
+import { countLive, end, postpone, takeOut } from "./moves.ts"
 import { hasEnded, lifeOf, type Row } from "./row.ts"
 import { show } from "./show.ts"
 import { failureOf, type Tables } from "./tables.ts"
@@ -43,7 +43,7 @@ export const cancel = (
 const cancelOne = (tables: Tables, row: Row, by: Cancellation, now: number): Cancelled => {
   if (hasEnded(row)) return "ended"
   if (row.place === "running") return post(row, by)
-  takeOut(tables, row, now)
+  takeOut(tables, row)
   end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
   return "cancelled"
 }
@@ -51,26 +51,20 @@ const cancelOne = (tables: Tables, row: Row, by: Cancellation, now: number): Can
 export const reschedule = (tables: Tables, ids: ReadonlyArray<JobId>, at: number, now: number) =>
   done(tables, ids, (row) => {
     if (hasEnded(row) || row.place === "running") return false
-    const { place } = row
-    if (place === "pending") {
-      row.at = at
-      return true
-    }
-    takeOut(tables, row, now, "again")
-    row.at = at
-    if (row.life !== null) row.life.note = null
-    settleIn(tables, row, now, place === "retryable" ? "retryable" : "scheduled")
+    if (row.place === "available" && at <= now) return true
+    if (row.life !== null && row.place !== "held") row.life.note = null
+    // a strict one keeps its permit until its next attempt, not before its first
+    const why = row.place === "available" ? "over" : "again"
+    postpone(tables, row, at)
+    limits.release(tables, row, now, why)
     return true
   })
 
 export const retry = (tables: Tables, ids: ReadonlyArray<JobId>, now: number) =>
   done(tables, ids, (row) => {
-    if (row.place === "scheduled" || row.place === "retryable") {
-      tables.due.remove(row)
-      toDue(tables, row, row.place, now)
-    } else if (row.place === "discarded" || row.place === "cancelled") revive(tables, row, now)
+    if (row.place === "scheduled" || row.place === "retryable") postpone(tables, row, Math.min(row.at, now))
+    else if (row.place === "discarded" || row.place === "cancelled") revive(tables, row, now)
     else return false
-    promote(tables, 1, now)
     return true
   })
 
@@ -109,7 +103,7 @@ export const supersede = (
     const row = uniqueKeys.holderOf(tables, key, now)
     if (row === undefined || hasEnded(row) || row.place === "running") return []
     const job = show(tables, row, now)
-    takeOut(tables, row, now)
+    takeOut(tables, row)
     uniqueKeys.drop(tables, row)
     end(tables, row, { place: "cancelled", failure: failureOf("Superseded", "another job took its place") }, now)
     return [{ key, job }]
@@ -122,6 +116,6 @@ export const releaseHold = (tables: Tables, hold: string, now: number) => {
     if (row.life?.note !== hold) continue
     tables.held.delete(row)
     row.life.note = null
-    limits.pass(tables, row, now)
+    toDue(tables, row, "scheduled", now)
   }
 }

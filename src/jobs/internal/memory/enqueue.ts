@@ -5,7 +5,9 @@ import * as DateTime from "effect/DateTime"
 import type { Enqueued, NewJob } from "../../JobStore.ts"
 import * as fair from "./fair.ts"
 import * as graph from "./graph.ts"
-import { countLive, end, orphaned, settleIn, takeOut } from "./moves.ts"
+import { toDue } from "./lanes.ts"
+import * as limits from "./limits.ts"
+import { countLive, end, orphaned, postpone } from "./moves.ts"
 import { hasEnded, idOf, type Row, saysTime } from "./row.ts"
 import { nextId, type Queue, queueOf, type Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
@@ -20,6 +22,7 @@ export const enqueue = (tables: Tables, jobs: ReadonlyArray<NewJob>, now: number
     return { id: idOf(row), duplicate: false }
   })
   // a job may wait for one that comes after it in the call, so all of them are there first
+  const due: Array<Row> = []
   for (const { job, row } of made) {
     const verdict = graph.wait(
       tables,
@@ -29,10 +32,12 @@ export const enqueue = (tables: Tables, jobs: ReadonlyArray<NewJob>, now: number
         return id === undefined ? [] : [{ parent: BigInt(id), on }]
       })
     )
-    if (verdict === "goes on") settleIn(tables, row, now)
-    else if (verdict === "waits") row.place = "pending"
-    else end(tables, row, { place: "cancelled", failure: orphaned(null) }, now)
+    if (verdict === "waits") row.place = "pending"
+    else if (verdict === "can not go on") end(tables, row, { place: "cancelled", failure: orphaned(null) }, now)
+    else if (row.at > now) toDue(tables, row, "scheduled", row.at)
+    else due.push(row)
   }
+  limits.pass(tables, due, now)
   return answers
 }
 
@@ -42,28 +47,30 @@ const holder = (tables: Tables, job: NewJob, now: number): Row | undefined => {
   if (same !== undefined || job.unique === null) return same
   const row = uniqueKeys.holderOf(tables, job.unique.key, now)
   if (row === undefined || job.unique.onConflict === "skip" || hasEnded(row) || row.place === "running") return row
-  const wasWaiting = row.place === "pending"
-  takeOut(tables, row, now, "again")
+  // its permit goes to whoever is let in next, itself perhaps
+  limits.vacate(tables, row, "over")
+  postpone(tables, row, dueOf(job, now))
+  // where it waits now it is not ordered by what changes here
   if (job.unique.onConflict === "replace") {
     row.payload = job.payload
     row.meta = metaOf(row.queue, job)
-    Object.assign(row, order(row.queue, row.id, job))
+    row.maxAttempts = job.maxAttempts
+    Object.assign(row, order(row.queue, row.ord, row.id, job))
   }
-  row.at = dueOf(job, now)
-  if (!wasWaiting) settleIn(tables, row, now)
   return row
 }
 
 const insert = (tables: Tables, job: NewJob, now: number): Row => {
   const queue = queueOf(tables, job.queue)
-  const id = job.id === null ? nextId(tables, now) : BigInt(job.id)
+  const fresh = nextId(tables, now)
+  const id = job.id === null ? fresh : BigInt(job.id)
   const row: Row = {
     id,
     queue,
     task: job.task,
     payload: job.payload,
     meta: metaOf(queue, job),
-    ...order(queue, id, job),
+    ...order(queue, fresh, fresh, job),
     maxAttempts: job.maxAttempts,
     place: "scheduled",
     at: dueOf(job, now),
@@ -71,13 +78,11 @@ const insert = (tables: Tables, job: NewJob, now: number): Row => {
     life: null,
     extra: null
   }
-  const limit = job.limit ??
-    (queue.settings.limit === null ? null : { name: queue.settings.limit, key: "", strict: false })
-  if (limit !== null || job.tenant !== null || !saysTime(id, now)) {
+  if (job.limit !== null || job.tenant !== null || !saysTime(id, now)) {
     row.extra = {
       createdAt: saysTime(id, now) ? null : now,
       key: null,
-      limit,
+      limit: job.limit,
       isAdmitted: false,
       waits: 0,
       tenant: job.tenant
@@ -97,9 +102,9 @@ const metaOf = ({ settings }: Queue, { meta, priority }: NewJob) =>
   settings.ageingMs === null ? meta : { ...meta, priority }
 
 /** Where it stands in its queue: first come, first served; by age and priority; or by the turn of its tenant. */
-const order = (queue: Queue, id: bigint, job: NewJob): Pick<Row, "ord" | "priority"> => {
+const order = (queue: Queue, ord: bigint, since: bigint, job: NewJob): Pick<Row, "ord" | "priority"> => {
   const { ageingMs, fair: isFair } = queue.settings
   const { priority } = job
-  if (ageingMs !== null) return { priority: 0, ord: id + (BigInt(Math.round(priority * ageingMs)) << 20n) }
-  return { priority, ord: isFair ? fair.enter(queue.fair, job.tenant ?? "", job.cost) : id }
+  if (ageingMs !== null) return { priority: 0, ord: since + (BigInt(Math.round(priority * ageingMs)) << 20n) }
+  return { priority, ord: isFair && ord === since ? fair.enter(queue.fair, job.tenant ?? "", job.cost) : ord }
 }

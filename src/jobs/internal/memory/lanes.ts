@@ -13,7 +13,7 @@ export const toReady = (row: Row, now: number) => {
   row.queue.wakes.tell()
 }
 
-export const toDue = (tables: Tables, row: Row, place: "scheduled" | "retryable", at: number) => {
+export const toDue = (tables: Tables, row: Row, place: "scheduled" | "retryable" | "slotted", at: number) => {
   row.place = place
   row.at = at
   tables.due.push(row)
@@ -27,10 +27,12 @@ export const toHeld = (tables: Tables, row: Row, hold: string, now: number) => {
   tables.held.add(row)
 }
 
+const isDueLater = ({ place }: Row) => place === "scheduled" || place === "retryable" || place === "slotted"
+
 /** Out of wherever it waits. */
 export const leave = (tables: Tables, row: Row, parked: Heap<Row> | undefined) => {
   if (row.place === "available") row.queue.ready.remove(row)
-  else if (row.place === "scheduled" || row.place === "retryable") tables.due.remove(row)
+  else if (isDueLater(row)) tables.due.remove(row)
   else if (row.place === "parked") parked?.remove(row)
   else if (row.place === "held") tables.held.delete(row)
 }

@@ -47,11 +47,15 @@ const keyIn = (table: LimitTable, key: string): Key => {
 }
 
 const placeOf = (tables: Tables, row: Row) => {
+  const ofQueue = row.queue.settings.limit
+  if (ofQueue !== null && !hasLimit(row)) extraOf(row).limit = { name: ofQueue, key: "", strict: false }
   const limit = row.extra?.limit
   if (limit === null || limit === undefined) return undefined
   const table = tableOf(tables, limit.name)
   return { limit: table.limit, key: keyIn(table, limit.key), isStrict: limit.strict }
 }
+
+const hasLimit = ({ extra }: Row) => extra !== null && extra.limit !== null
 
 /** Lets the next parked jobs of a key in. */
 const admit = (tables: Tables, limit: Limit, key: Key, now: number) => {
@@ -69,7 +73,7 @@ const admit = (tables: Tables, limit: Limit, key: Key, now: number) => {
     extraOf(row).isAdmitted = true
     if (rate !== null) key.tat = base + place * rate.every
     if (slot <= now) toReady(row, now)
-    else toDue(tables, row, "scheduled", slot)
+    else toDue(tables, row, "slotted", slot)
   }
 }
 
@@ -82,17 +86,23 @@ const starting = (key: Key) => {
   return count
 }
 
-/** A due job waits for its limit, or goes on where it is admitted already. */
-export const pass = (tables: Tables, row: Row, now: number) => {
-  const at = placeOf(tables, row)
-  if (at === undefined) return toReady(row, now)
-  if (row.extra?.isAdmitted === true) {
-    return at.key.heldUntil > now ? toDue(tables, row, "scheduled", at.key.heldUntil) : toReady(row, now)
+/** Due jobs wait for their limits, all of them, before any is let in; what needs no limit or is let in already goes on. */
+export const pass = (tables: Tables, rows: ReadonlyArray<Row>, now: number) => {
+  const parked = new Map<Key, Limit>()
+  for (const row of rows) {
+    const at = placeOf(tables, row)
+    if (at === undefined) toReady(row, now)
+    else if (row.extra?.isAdmitted === true) {
+      if (at.key.heldUntil > now) toDue(tables, row, "slotted", at.key.heldUntil)
+      else toReady(row, now)
+    } else {
+      row.place = "parked"
+      row.at = now
+      at.key.parked.push(row)
+      parked.set(at.key, at.limit)
+    }
   }
-  row.place = "parked"
-  row.at = now
-  at.key.parked.push(row)
-  admit(tables, at.limit, at.key, now)
+  for (const [key, limit] of parked) admit(tables, limit, key, now)
 }
 
 /** Before these jobs start: what they could not use of their slots is not made up for. */
@@ -107,13 +117,21 @@ export const starts = (tables: Tables, rows: ReadonlyArray<Row>, now: number) =>
   }
 }
 
-/** Gives a permit back and lets the next job in. A strict one is kept through a retry. */
-export const release = (tables: Tables, row: Row, now: number, why: "over" | "again") => {
+/** Gives a permit back. A strict one is kept while the job is to run again. Answers whose permit it was. */
+export const vacate = (tables: Tables, row: Row, why: "over" | "again") => {
   const at = placeOf(tables, row)
-  if (at === undefined || row.extra === null || !row.extra.isAdmitted || (why === "again" && at.isStrict)) return
+  if (at === undefined || row.extra === null || !row.extra.isAdmitted || (why === "again" && at.isStrict)) {
+    return undefined
+  }
   row.extra.isAdmitted = false
   at.key.admitted.delete(row)
-  admit(tables, at.limit, at.key, now)
+  return at
+}
+
+/** Gives a permit back and lets the next job in. */
+export const release = (tables: Tables, row: Row, now: number, why: "over" | "again") => {
+  const at = vacate(tables, row, why)
+  if (at !== undefined) admit(tables, at.limit, at.key, now)
 }
 
 export const parkedOf = (tables: Tables, row: Row) => placeOf(tables, row)?.key.parked
@@ -147,7 +165,7 @@ export const hold = (tables: Tables, name: string, keyName: string, ms: number, 
   for (const row of key.admitted) {
     if (row.place !== "available") continue
     row.queue.ready.remove(row)
-    toDue(tables, row, "scheduled", key.heldUntil)
+    toDue(tables, row, "slotted", key.heldUntil)
   }
 }
 

@@ -163,7 +163,7 @@ const takeBack = (tables: Tables, row: Row, now: number): Rescued["fate"] => {
   life.lost += 1
   life.epoch += 1
   life.member = null
-  if (fate === "available") limits.pass(tables, row, now)
+  if (fate === "available") limits.pass(tables, [row], now)
   else end(tables, row, { place: fate, failure: null }, now)
   return fate
 }

@@ -9,28 +9,34 @@ import { lifeOf, type Row } from "./row.ts"
 import { failureOf, type Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
 
-/** A job that is nowhere waits until it is due, or is available at once. */
-export const settleIn = (tables: Tables, row: Row, now: number, place: "scheduled" | "retryable" = "scheduled") => {
-  if (row.at > now) toDue(tables, row, place, row.at)
-  else limits.pass(tables, row, now)
-}
+/** Takes a job from wherever it waits. */
+export const takeOut = (tables: Tables, row: Row) => leave(tables, row, limits.parkedOf(tables, row))
 
-/** Takes a job from wherever it waits; its permit goes to the next one. */
-export const takeOut = (tables: Tables, row: Row, now: number, why: "over" | "again" = "over") => {
-  leave(tables, row, limits.parkedOf(tables, row))
-  limits.release(tables, row, now, why)
+/**
+ * Another due time for a job that waits: it stays what it is, except that one that was available is scheduled. One that is
+ * being enqueued is put where it belongs by that.
+ */
+export const postpone = (tables: Tables, row: Row, at: number) => {
+  const { place } = row
+  const isNowhere = place === "scheduled" && row.slot < 0
+  if (isNowhere || place === "pending" || place === "held") {
+    row.at = at
+    return
+  }
+  takeOut(tables, row)
+  toDue(tables, row, place === "retryable" ? "retryable" : "scheduled", at)
 }
 
 export const promote = (tables: Tables, limit: number, now: number): number => {
-  let count = 0
-  while (count < limit) {
+  const due: Array<Row> = []
+  while (due.length < limit) {
     const row = tables.due.peek()
     if (row === undefined || row.at > now) break
     tables.due.remove(row)
-    limits.pass(tables, row, now)
-    count += 1
+    due.push(row)
   }
-  return count
+  limits.pass(tables, due, now)
+  return due.length
 }
 
 export interface Outcome {
@@ -53,7 +59,7 @@ export const end = (tables: Tables, ending: Row, outcome: Outcome, now: number) 
     countLive(row, -1)
     limits.release(tables, row, now, "over")
     for (const { child, verdict } of graph.settle(tables, row)) {
-      if (verdict === "goes on") settleIn(tables, child, now)
+      if (verdict === "goes on") toDue(tables, child, "scheduled", Math.max(child.at, now))
       else over.push([child, { place: "cancelled", failure: orphaned(row) }])
     }
     if (place === "completed" && row.meta.forget === true) forget(tables, row)

@@ -8,8 +8,11 @@ import type { Slotted } from "./heap.ts"
 import type { Entry } from "./members.ts"
 import type { Queue } from "./tables.ts"
 
-/** `parked` waits for a limit and `held` for a pause: both are available to whoever looks from outside. */
-export type Place = JobState | "parked" | "held"
+/**
+ * `parked` waits for a limit, `slotted` for the instant at which its limit lets it start, and `held` for a pause: all three
+ * are available to whoever looks from outside.
+ */
+export type Place = JobState | "parked" | "slotted" | "held"
 
 export interface Row extends Slotted {
   readonly id: bigint
@@ -19,7 +22,7 @@ export interface Row extends Slotted {
   meta: JobMeta
   priority: number
   ord: bigint
-  readonly maxAttempts: number
+  maxAttempts: number
   place: Place
   /** Due then, available since then, or running since then: by its place. */
   at: number
@@ -55,7 +58,8 @@ export interface Extra {
   /** Where its id does not say it. */
   createdAt: number | null
   key: { readonly name: string; until: number; readonly release: "done" | "started" | "forever" } | null
-  readonly limit: NonNullable<NewJob["limit"]> | null
+  /** Its own, or that of its queue when it was due first. */
+  limit: NonNullable<NewJob["limit"]> | null
   /** It has a permit of its limit, or its slot of the rate. */
   isAdmitted: boolean
   /** Jobs that must end before it may go on. */

@@ -7,7 +7,8 @@ import { asked } from "./members.ts"
 import { createdAt, hasEnded, idOf, type Row } from "./row.ts"
 import type { Tables } from "./tables.ts"
 
-export const stateOf = ({ place }: Row): JobState => place === "parked" || place === "held" ? "available" : place
+export const stateOf = ({ place }: Row): JobState =>
+  place === "parked" || place === "slotted" || place === "held" ? "available" : place
 
 export const show = (tables: Tables, row: Row, now: number): Job => {
   const { life, place } = row
@@ -47,6 +48,7 @@ const reasonOf = (tables: Tables, row: Row, now: number): string => {
   if (place === "held") return `waits until ${life?.note ?? "a pause"} is released`
   if (place === "pending") return `waits for ${extra?.waits ?? 0} job(s)`
   if (place === "parked") return `waits for limit ${extra?.limit?.name ?? ""}, key ${extra?.limit?.key ?? ""}`
+  if (place === "slotted") return `its limit lets it start at ${DateTime.formatIso(DateTime.makeUnsafe(row.at))}`
   if (place === "available") return queue.pausedAt === null ? "waits for a free worker" : "queue is paused"
   const why = life?.note === null || life?.note === undefined ? "" : `: ${life.note}`
   return row.at > now

@@ -147,7 +147,7 @@ export const handBack = (tables: Tables, member: Member, jobs: ReadonlyArray<Cla
     const by = asked(row)
     const life = stop(row)
     life.attempt -= 1
-    if (by === undefined) limits.pass(tables, row, now)
+    if (by === undefined) limits.pass(tables, [row], now)
     else end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
   }
 }

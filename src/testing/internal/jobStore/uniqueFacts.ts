@@ -1,6 +1,7 @@
 /** What unique keys promise. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { JobId } from "../../../jobs/Job.ts"
 import type { NewJob } from "../../../jobs/JobStore.ts"
 import { type Fact, freshKey, jobOf, lane, later, newJob, statesOf } from "./lane.ts"
 
@@ -22,6 +23,19 @@ export const uniqueFacts = (fact: Fact) => {
       assert.strictEqual(answers.filter(({ duplicate }) => !duplicate).length, 1)
       assert.strictEqual(new Set(answers.map(({ id }) => id)).size, 1)
       assert.strictEqual((yield* store.queues).find(({ name }) => name === queue)?.counts.available, 1)
+    })
+  )
+
+  fact(
+    "one that comes with an id of its own learns who has the key as well, and its id stays free",
+    Effect.gen(function*() {
+      const { put, store } = yield* lane
+      const key = yield* freshKey
+      const held = yield* put(unique(key))
+      const id = JobId.make(String(BigInt(held.id) | (1n << 19n)))
+      assert.deepStrictEqual(yield* put({ ...unique(key), id }), { id: held.id, duplicate: true })
+      assert.isNull(yield* store.get(id))
+      assert.deepStrictEqual(yield* put({ id }), { id, duplicate: false })
     })
   )
 

@@ -1,0 +1,356 @@
+/** Two stores side by side: the same commands, and what can be seen of each after every one of them. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import { isEnded, type Job, type JobId } from "ostinato/jobs/Job"
+import type { Claimed, End, JobStore, Member, NewJob } from "ostinato/jobs/JobStore"
+
+export interface Side {
+  readonly store: JobStore["Service"]
+  /** Runs with the clock of the store. */
+  readonly within: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** The lease of one member is over, and its fibers are gone. */
+  readonly die: (member: Member) => Effect.Effect<void, unknown>
+}
+
+interface Seat {
+  readonly scope: Scope.Closeable
+  readonly member: Member
+}
+
+/** One store in one sequence. Jobs and claims are known by their numbers, which are the same on both sides. */
+export interface Run {
+  readonly side: Side
+  readonly seats: Array<Seat>
+  readonly queue: string
+  readonly ids: Array<JobId>
+  readonly claims: Array<{ readonly seat: Seat; readonly job: Claimed }>
+  /** Jobs whose worker was asked to end them. */
+  readonly asked: Set<JobId>
+}
+
+export interface Command {
+  readonly name: string
+  /** Gives what its caller sees. */
+  readonly run: (run: Run) => Effect.Effect<unknown, unknown>
+}
+
+const far = 86_400_000
+
+export const join = (side: Side) =>
+  side.within(Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const member = yield* Scope.provide(side.store.join({ node: "node", info: {}, serves: {} }), scope)
+    return { scope, member }
+  }))
+
+export const leave = (side: Side, { scope }: Seat) => side.within(Scope.close(scope, Exit.void))
+
+/** The number of a job; one that was never seen gets the next. */
+const numberOf = ({ ids }: Run, id: JobId) => {
+  const known = ids.indexOf(id)
+  return known >= 0 ? known : ids.push(id) - 1
+}
+
+const seen = (run: Run, job: Job) => ({
+  job: numberOf(run, job.id),
+  state: job.state,
+  priority: job.priority,
+  attempt: job.attempt,
+  maxAttempts: job.maxAttempts,
+  lost: job.lost,
+  payload: job.payload,
+  failure: job.state === "cancelled" ? null : job.failure?.tag ?? null,
+  progress: job.progress,
+  output: job.output,
+  waits: (job.state === "scheduled" || job.state === "retryable") && job.runAt !== null,
+  hasRun: job.state === "running" && job.startedAt !== null && job.availableAt !== null,
+  isOver: job.finishedAt !== null
+})
+
+/** Everything that can be seen of the jobs of a sequence. */
+export const observe = (run: Run) =>
+  Effect.gen(function*() {
+    const { side: { store } } = run
+    yield* store.sweep
+    yield* store.promote(1000)
+    const jobs = yield* store.getMany(run.ids)
+    return jobs.map((job) => seen(run, job)).sort((a, b) => a.job - b.job)
+  }).pipe(run.side.within)
+
+/** What costs more to see, once at the end. */
+export const observeAll = (run: Run) =>
+  Effect.gen(function*() {
+    const { side: { store } } = run
+    const attempts = yield* Effect.forEach(run.ids, (id) =>
+      Effect.map(store.attempts(id), (entries) =>
+        entries.flatMap(({ attempt, epoch, failure }) =>
+          attempt === 0 ? [] : [[attempt, epoch, failure?.tag ?? null]]
+        )))
+    const parents = yield* Effect.forEach(run.ids, (id) =>
+      Effect.map(store.parents(id), (jobs) =>
+        jobs.flatMap((job) =>
+          isEnded(job.state) ? [numberOf(run, job.id)] : []
+        )))
+    const state = (yield* store.queues).find(({ name }) =>
+      name === run.queue
+    )
+    return {
+      attempts,
+      parents,
+      counts: state?.counts,
+      parked: state?.parked,
+      tasks: [...yield* store.tasksOf(run.queue)].sort()
+    }
+  }).pipe(run.side.within)
+
+/** Nothing of the sequence goes on. */
+export const close = (run: Run) =>
+  Effect.gen(function*() {
+    const { side: { store } } = run
+    yield* store.cancel(run.ids, { actor: null, reason: "over" })
+    for (const { job, seat } of run.claims) yield* store.finish(seat.member, [ending(job, "cancelled")])
+  }).pipe(run.side.within)
+
+const ending = (job: Claimed, outcome: End["outcome"], more: Partial<End> = {}): End => ({
+  job,
+  outcome,
+  delayMs: 0,
+  output: undefined,
+  failure: null,
+  note: null,
+  report: null,
+  logs: [],
+  ...more
+})
+
+const oneOf = <const A>(...values: ReadonlyArray<A>) =>
+  Effect.map(Random.nextIntBetween(0, values.length - 1), (at) => {
+    const value = values[at]
+    if (value === undefined && !values.includes(value as A)) throw new Error("nothing to choose from")
+    return value as A
+  })
+
+const chance = (of: number) => Effect.map(Random.next, (drawn) => drawn < of)
+
+type Draft = Omit<NewJob, "queue" | "after" | "payload"> & {
+  readonly payload: { readonly number: number }
+  readonly after: ReadonlyArray<
+    { readonly job: number; readonly isInCall: boolean; readonly on: "completed" | "failed" | "any" }
+  >
+}
+
+const draft = (sequence: string, number: number, jobs: number, inCall: number) =>
+  Effect.gen(function*() {
+    const key = yield* oneOf(null, null, null, 0, 1)
+    const limit = yield* oneOf(null, null, null, "one", "two", "order")
+    const asked = limit === null
+      ? null
+      : { name: limit, key: sequence, strict: limit === "order" || (yield* chance(0.3)) }
+    const parents = jobs + inCall
+    const parent = parents > 0 && (yield* chance(0.25)) ? yield* Random.nextIntBetween(0, parents - 1) : null
+    return {
+      id: null,
+      task: yield* oneOf("sameness.a", "sameness.b"),
+      payload: { number },
+      meta: asked === null ? {} : { limit: asked },
+      priority: yield* oneOf(-1, 0, 0, 1),
+      maxAttempts: yield* oneOf(1, 2, 20),
+      delayMs: yield* oneOf(0, 0, 0, far),
+      runAt: null,
+      unique: key === null ? null : {
+        key: `${sequence}${key}`.padEnd(64, "0"),
+        withinMs: yield* oneOf(null, null, far),
+        until: yield* oneOf("done", "done", "started", "forever"),
+        onConflict: yield* oneOf("skip", "replace", "reschedule")
+      },
+      limit: asked,
+      tenant: null,
+      cost: 1,
+      after: parent === null ? [] : [{
+        job: parent < jobs ? parent : parent - jobs,
+        isInCall: parent >= jobs,
+        on: yield* oneOf("completed", "completed", "failed", "any")
+      }]
+    } satisfies Draft
+  })
+
+/** The next command of a sequence, by what both sides have so far. */
+export const next = (sequence: string, { claims, ids }: Run): Effect.Effect<Command> =>
+  Effect.gen(function*() {
+    const kind = yield* oneOf(
+      ...["enqueue", "enqueue", "enqueue", "claim", "claim", "claim", "claim"] as const,
+      ...["finish", "finish", "finish", "finish", "hand back", "progress", "cancel", "reschedule", "retry"] as const,
+      ...["erase", "pause", "hold", "release", "supersede", "die", "sweep", "prune"] as const
+    )
+    if (ids.length === 0 || kind === "enqueue") return yield* enqueue(sequence, ids.length)
+    const job = yield* Random.nextIntBetween(0, ids.length - 1)
+    if (kind === "claim") return claim(yield* oneOf(0, 1), yield* oneOf(1, 2, 5))
+    if (kind === "finish" || kind === "hand back" || kind === "progress") {
+      if (claims.length === 0) return claim(0, 2)
+      const at = yield* Random.nextIntBetween(Math.max(0, claims.length - 4), claims.length - 1)
+      if (kind === "finish") {
+        const outcome = yield* oneOf(
+          "completed",
+          "completed",
+          "discarded",
+          "cancelled",
+          "retry",
+          "retry",
+          "snooze",
+          "hold"
+        )
+        return finish(at, outcome, yield* oneOf(0, far))
+      }
+      return kind === "hand back" ? handBack(at) : progress(at)
+    }
+    if (kind === "reschedule") return onJob(kind, job, reschedule(yield* oneOf(0, far)))
+    if (kind === "cancel") return onJob(kind, job, cancel)
+    if (kind === "retry") return onJob(kind, job, retry)
+    if (kind === "erase") return onJob(kind, job, erase)
+    if (kind === "pause") return pause(yield* chance(0.4))
+    if (kind === "hold") return simple(kind, ({ side: { store } }) => store.holds.put(holdOf(sequence)))
+    if (kind === "release") return simple(kind, ({ side: { store } }) => store.holds.release(holdOf(sequence)))
+    if (kind === "supersede") return supersede(sequence)
+    if (kind === "die") return die(yield* oneOf(0, 1))
+    return kind === "sweep"
+      ? simple(kind, ({ side: { store } }) => store.sweep)
+      : simple(kind, ({ side: { store } }) => Effect.asVoid(store.prune({})))
+  })
+
+const holdOf = (sequence: string) => `task:${sequence}`
+
+const simple = (name: string, run: Command["run"]): Command => ({ name, run: (on) => on.side.within(run(on)) })
+
+const enqueue = Effect.fnUntraced(function*(sequence: string, jobs: number) {
+  const count = yield* oneOf(1, 1, 2, 3)
+  const drafts: Array<Draft> = []
+  for (let at = 0; at < count; at += 1) drafts.push(yield* draft(sequence, jobs + at, jobs, at))
+  return simple(`enqueue ${drafts.map(told).join(" | ")}`, (run) =>
+    Effect.map(
+      run.side.store.enqueue(drafts.map((job): NewJob => ({
+        ...job,
+        queue: run.queue,
+        after: job.after.map(({ isInCall, job, on }) => ({ parent: isInCall ? job : run.ids[job] ?? 0, on }))
+      }))),
+      (answers) => answers.map(({ duplicate, id }) => [numberOf(run, id), duplicate])
+    ))
+})
+
+const told = ({ after, delayMs, limit, maxAttempts, payload, priority, unique }: Draft) =>
+  [
+    `#${payload.number}`,
+    priority === 0 ? "" : `priority ${priority}`,
+    maxAttempts === 20 ? "" : `${maxAttempts} attempts`,
+    delayMs === 0 ? "" : "later",
+    unique === null ? "" : `key ${unique.key} ${unique.until} ${unique.onConflict} ${unique.withinMs ?? ""}`,
+    limit === null ? "" : `limit ${limit.name} ${limit.strict ? "strict" : ""}`,
+    ...after.map(({ isInCall, job, on }) => `after ${on} ${isInCall ? "place" : "job"} ${job}`)
+  ].filter((part) => part !== "").join(", ")
+
+const claim = (at: number, limit: number) =>
+  simple(`claim by ${at}, at most ${limit}`, (run) =>
+    Effect.gen(function*() {
+      const seat = run.seats[at]
+      if (seat === undefined) return yield* Effect.die("no seat")
+      const jobs = yield* run.side.store.claim(seat.member, run.queue, limit)
+      for (const job of jobs) run.claims.push({ seat, job })
+      return jobs.map((job) => ({
+        job: numberOf(run, job.id),
+        attempt: job.attempt,
+        lost: job.lost,
+        epoch: job.epoch,
+        payload: job.payload
+      }))
+    }))
+
+const held = ({ claims }: Run, at: number) => {
+  const one = claims[at]
+  return one === undefined ? Effect.die(`there is no claim ${at}`) : Effect.succeed(one)
+}
+
+const finish = (at: number, wanted: End["outcome"], delayMs: number) =>
+  simple(`finish claim ${at}: ${wanted}, ${delayMs}`, (run) =>
+    Effect.gen(function*() {
+      const { job, seat: { member } } = yield* held(run, at)
+      // who is asked to end a job ends it
+      const outcome = run.asked.has(job.id)
+        ? "cancelled"
+        : wanted === "snooze" && job.meta.limit?.strict
+        ? "retry"
+        : wanted
+      const isFailure = outcome === "retry" || outcome === "discarded"
+      const end = ending(job, outcome, {
+        delayMs,
+        output: outcome === "completed" ? { claim: at } : undefined,
+        failure: isFailure ? { kind: "failure", tag: `Broken${at}`, message: "it broke", cause: "" } : null,
+        note: outcome === "snooze" ? "later" : outcome === "hold" ? holdOf(run.queue) : null
+      })
+      // whether a late end is fenced shows in what becomes of its job
+      yield* run.side.store.finish(member, [end])
+    }))
+
+const handBack = (at: number) =>
+  simple(
+    `hand back claim ${at}`,
+    (run) =>
+      Effect.flatMap(held(run, at), ({ job, seat }) =>
+        run.asked.has(job.id) ? Effect.void : run.side.store.handBack(seat.member, [job]))
+  )
+
+const progress = (at: number) =>
+  simple(
+    `progress of claim ${at}`,
+    (run) =>
+      Effect.flatMap(held(run, at), ({ job, seat }) => run.side.store.progress(seat.member, [{ job, value: at }]))
+  )
+
+const onJob = (
+  name: string,
+  job: number,
+  act: (store: JobStore["Service"], id: JobId, run: Run) => Effect.Effect<unknown, unknown>
+) =>
+  simple(`${name} job ${job}`, (run) => {
+    const id = run.ids[job]
+    return id === undefined ? Effect.die(`there is no job ${job}`) : act(run.side.store, id, run)
+  })
+
+const cancel = (store: JobStore["Service"], id: JobId, { asked }: Run) =>
+  Effect.map(store.cancel([id], { actor: "ada", reason: null }), (answers) => {
+    if (answers.get(id) === "requested") asked.add(id)
+    return Array.from(answers.values())
+  })
+
+const reschedule = (delayMs: number) => (store: JobStore["Service"], id: JobId) =>
+  Effect.map(store.reschedule([id], { delayMs }), ({ size }) => size)
+
+const retry = (store: JobStore["Service"], id: JobId) => Effect.map(store.retry([id]), ({ size }) => size)
+
+const erase = (store: JobStore["Service"], id: JobId) =>
+  Effect.map(store.erase([id], { actor: null, reason: null }), ({ size }) => size)
+
+const pause = (paused: boolean) =>
+  simple(paused ? "pause" : "go on", ({ queue, side: { store } }) => store.pause(queue, paused))
+
+const supersede = (sequence: string) =>
+  simple("supersede", (run) =>
+    Effect.map(
+      run.side.store.supersede([0, 1].map((key) => `${sequence}${key}`.padEnd(64, "0"))),
+      (taken) => taken.map(({ job }) => numberOf(run, job.id)).sort((a, b) => a - b)
+    ))
+
+const die = (at: number): Command => ({
+  name: `worker ${at} dies, and is rescued`,
+  run: (run) =>
+    Effect.gen(function*() {
+      const { side } = run
+      const seat = run.seats[at]
+      if (seat === undefined) return yield* Effect.die("no seat")
+      yield* leave(side, seat)
+      yield* side.die(seat.member)
+      const rescued = yield* side.within(side.store.rescue)
+      run.seats[at] = yield* join(side)
+      return rescued.map(({ fate, id }) => [numberOf(run, id), fate] as const).sort(([a], [b]) => a - b)
+    })
+})
