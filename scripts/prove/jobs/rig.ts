@@ -39,8 +39,8 @@ export interface Rig {
   readonly processes: Processes
   readonly proxies: ReadonlyMap<string, FaultProxy>
   readonly onlooker: Onlooker
-  /** Whether there is no job that has not ended; `false` where the database does not answer. */
-  readonly isDrained: () => Promise<boolean>
+  /** Waits for the first job. */
+  readonly begun: () => Promise<void>
 }
 
 /** What came of it. */
@@ -80,11 +80,13 @@ export const withRig = async <A>(
     for (const place of setting.proxied) proxies.set(place, await openProxy(server.port))
     const portOf = (place: string) => proxies.get(place)?.port ?? front?.port ?? server.port
     processes = startProcesses(folder, places(setting, (place) => withPort(server.url("postgres"), portOf(place))))
-    const isDrained = async () => await countLive(eye) === 0
-    const { dealt, given } = await harm({ server, processes, proxies, onlooker: eye, isDrained })
+    const begun = async () => {
+      while ((await countLive(eye) ?? 0) === 0) await sleep(100)
+    }
+    const { dealt, given } = await harm({ server, processes, proxies, onlooker: eye, begun })
     const over = performance.now()
     await Promise.race([Promise.all(setting.producers.map(processes.done)), sleep(tailMs, undefined, { ref: false })])
-    while (performance.now() < over + tailMs && !await isDrained()) await sleep(500)
+    while (performance.now() < over + tailMs && await countLive(eye) !== 0) await sleep(500)
     const drainSeconds = (performance.now() - over) / 1000
     const stopped = await processes.stop()
     const lives = processes.lives()

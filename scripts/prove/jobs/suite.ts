@@ -33,6 +33,7 @@ export const prove = async (options: {
   const outcome = await withRig(
     setting,
     async (rig) => {
+      await rig.begun()
       const deeds = await deal(faults(seed, scale), rig, say)
       return { given: deeds.hits, dealt: deeds }
     },

@@ -52,8 +52,7 @@ const run = (scenario: Scenario) =>
   withRig(
     { seed: 1, workers, producers, proxied: [], jobs, ms: harmMs, hasPoison: false, front: scenario.front },
     async (rig) => {
-      // the tables are there when the first job is
-      while (await rig.isDrained()) await new Promise<void>((resolve) => setTimeout(resolve, 100))
+      await rig.begun()
       return { given: null, dealt: await scenario.harm(rig, [...workers, ...producers]) }
     },
     isWell,

@@ -21,8 +21,8 @@ import type { Result as Ended } from "./Results.ts"
 /** Ends in one batch. */
 const most = 1000
 
-/** How often one end alone is refused before it is given up. */
-const refusals = 3
+/** How often in a row one end alone is refused, by a store that answers right after it, before it is given up. */
+const refusals = 5
 
 export const finisher = ({ crew, engine, onFenced, patience, store }: {
   readonly store: JobStore["Service"]
@@ -65,7 +65,9 @@ export const finisher = ({ crew, engine, onFenced, patience, store }: {
       size = Math.max(1, batch.length >> 1)
       const [first, ...others] = rest
       if (batch.length > 1 || first === undefined) continue
-      if (++alone < refusals || !(yield* answers(store, patience))) continue
+      // one that was refused while the store was away may be taken now that it is back
+      alone = (yield* answers(store, patience)) ? alone + 1 : 0
+      if (alone < refusals) continue
       yield* Effect.logError(`the end of job ${first.live.job.id} could not be recorded: ${answer.failure.message}`)
       rest = [{ live: first.live, end: bare(first.end, answer.failure) }, ...others]
       alone = Number.NEGATIVE_INFINITY
