@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Redaction from "ostinato/service/Redaction"
 import * as Service from "ostinato/service/Service"
 import { ServiceConfig } from "ostinato/service/ServiceConfig"
 import * as Insights from "../apps/insights/Insights.ts"
@@ -18,5 +19,10 @@ export const load = Effect.gen(function*() {
 export const on = <A, E, R>(app: Effect.Success<typeof load>, command: Effect.Effect<A, E, R>) =>
   Effect.scoped(Effect.flatMap(
     Layer.build(Service.layerApp(app, { join: true })),
-    (context) => Effect.provideContext(command, context)
+    (context) =>
+      Effect.provideService(
+        Effect.provideContext(command, context),
+        Redaction.Redaction,
+        Redaction.of(app.jobs.tasks.map(({ task }) => task))
+      )
   ))

@@ -31,6 +31,34 @@ describe("ServiceConfig", () => {
       assert.deepStrictEqual([config.schedulerEnabled, config.logLevel, config.logFormat], [true, "Info", "auto"])
     }))
 
+  it.effect("does all of the work on the queues of its application, unless OSTINATO_ROLE and OSTINATO_QUEUES say otherwise", () =>
+    Effect.gen(function*() {
+      const { queues, role } = yield* load({})
+      assert.deepStrictEqual([role, queues], ["all", undefined])
+      const other = yield* load({
+        OSTINATO_ROLE: "Worker",
+        OSTINATO_QUEUES: " sync=2, insights:/srv/score=10 ,__proto__=1"
+      })
+      assert.strictEqual(other.role, "worker")
+      assert.deepStrictEqual(Object.entries(other.queues ?? {}), [["sync", 2], ["insights:/srv/score", 10], [
+        "__proto__",
+        1
+      ]])
+    }))
+
+  for (const value of ["sync", "sync=0", "sync=10001", "sync=two", "=2", "a b=2", "sync=2,sync=3", "sync=2,"]) {
+    it.effect(`names OSTINATO_QUEUES=${value} and what it should be`, () =>
+      Effect.map(problems({ OSTINATO_QUEUES: value }), ([problem = ""]) => {
+        assert.match(problem, /^OSTINATO_QUEUES: .*: write each/)
+      }))
+  }
+
+  it.effect("names a role that is none", () =>
+    Effect.map(
+      problems({ OSTINATO_ROLE: "boss" }),
+      (all) => assert.deepStrictEqual(all, [`OSTINATO_ROLE: "boss" is none of all, api, worker, scheduler`])
+    ))
+
   it.effect("takes OSTINATO_PORT before PORT", () =>
     Effect.gen(function*() {
       assert.strictEqual((yield* load({ PORT: "1" })).port, 1)

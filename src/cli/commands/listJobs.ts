@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import type { JobId } from "ostinato/jobs/Job"
 import * as JobFilter from "ostinato/jobs/JobFilter"
 import * as JobQueue from "ostinato/jobs/JobQueue"
+import * as Redaction from "ostinato/service/Redaction"
 import * as Application from "../Application.ts"
 import * as JobOutput from "../JobOutput.ts"
 import * as Output from "../Output.ts"
@@ -27,5 +28,6 @@ export const listJobs = Effect.fn("cli.jobs.list")(function*(wish: Wish) {
 export const list = Effect.fnUntraced(function*(wish: Wish) {
   const filter = yield* JobFilter.parse(wish.query)
   const before = Option.getOrUndefined(wish.before)
-  yield* JobOutput.jobs(Output.formatOf(wish), yield* JobQueue.query(filter, { before, limit: wish.limit }))
+  const jobs = yield* JobQueue.query(filter, { before, limit: wish.limit })
+  yield* JobOutput.jobs(Output.formatOf(wish), yield* Effect.forEach(jobs, Redaction.job))
 })

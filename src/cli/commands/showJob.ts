@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type { JobId } from "ostinato/jobs/Job"
 import * as JobQueue from "ostinato/jobs/JobQueue"
+import * as Redaction from "ostinato/service/Redaction"
 import * as Application from "../Application.ts"
 import * as JobOutput from "../JobOutput.ts"
 import * as Output from "../Output.ts"
@@ -21,5 +22,5 @@ export const showJob = Effect.fn("cli.jobs.show")(function*(wish: Wish) {
 
 /** On a store that is there. */
 export const show = Effect.fnUntraced(function*(wish: Wish) {
-  yield* JobOutput.job(Output.formatOf(wish), yield* JobQueue.get(wish.job))
+  yield* JobOutput.job(Output.formatOf(wish), yield* Effect.flatMap(JobQueue.get(wish.job), Redaction.job))
 })
