@@ -9,9 +9,10 @@
  * own transaction.
  */
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import type { RunRef } from "../core/Dispatch.ts"
 import * as RunGate from "../core/RunGate.ts"
 import type { Any } from "../core/Task.ts"
@@ -84,9 +85,8 @@ export const enqueueAll = (
 
 /** Part of the trace that is there, if there is one: a trace of its own would be kept with every job. */
 const spanned = <A, E, R>(name: string, enqueuing: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(
-    Effect.option(Effect.currentSpan),
-    (around) => Option.isNone(around) ? enqueuing : Effect.withSpan(enqueuing, name, { kind: "producer" })
+  Effect.contextWith((context: Context.Context<R>) =>
+    context.mapUnsafe.has(Tracer.ParentSpan.key) ? Effect.withSpan(enqueuing, name, { kind: "producer" }) : enqueuing
   )
 
 /**

@@ -57,12 +57,11 @@ describe("JobQueue", () => {
           priority: 0,
           maxAttempts: 20,
           payload: { to: "ada" },
-          meta: { trigger: { kind: "code" } }
+          meta: {}
         })
         const kept = yield* job(said.id)
         assert.deepInclude(kept, { queue: "mail", state: "scheduled", priority: -100, maxAttempts: 3 })
         assert.deepStrictEqual(kept.meta, {
-          trigger: { kind: "code" },
           origin: { tenant: "acme", actor: null },
           tags: ["nightly", "big"],
           timeoutMs: 60_000,

@@ -2,22 +2,19 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import { Attempt } from "../../../core/Attempt.ts"
 import { RunContext } from "../../../core/RunContext.ts"
 import type { Surroundings } from "./prepare.ts"
 
-export const surroundings: Effect.Effect<Surroundings> = Effect.gen(function*() {
-  const context = yield* Effect.context()
-  const origin = yield* RunContext
-  const span = yield* Effect.option(Effect.currentSpan)
-  const attempt = Context.getOption(context, Attempt)
-  return {
-    origin,
-    trigger: Option.isSome(attempt) ? { kind: "task", runId: attempt.value.runId } : { kind: "code" },
-    traceparent: Option.isNone(span)
-      ? null
-      : `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`,
-    now: yield* Clock.currentTimeMillis
-  }
+// asked for with each single job: nothing here fails, for an error that nobody reads costs more than all the rest
+export const surroundings: Effect.Effect<Surroundings> = Effect.contextWith((context: Context.Context<never>) => {
+  const span = Context.getOrUndefined(context, Tracer.ParentSpan)
+  const attempt = Context.getOrUndefined(context, Attempt)
+  return Effect.succeed({
+    origin: Context.get(context, RunContext),
+    trigger: attempt === undefined ? null : { kind: "task", runId: attempt.runId },
+    traceparent: span === undefined ? null : `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`,
+    now: Context.get(context, Clock.Clock).currentTimeMillisUnsafe()
+  })
 })

@@ -8,6 +8,7 @@ import { type EnqueueUnknown, JobInvalid, type JobStoreUnavailable } from "../..
 import type { JobRequest } from "../../JobOptions.ts"
 import { type Enqueued, JobStore, type NewJob } from "../../JobStore.ts"
 import { merged } from "../unique/merge.ts"
+import { immediate } from "../worker/immediate.ts"
 import { surroundings } from "./around.ts"
 import { prepare } from "./prepare.ts"
 
@@ -24,12 +25,14 @@ export const insert = (
     const siblings = new Map(requests.map((request, place) => [request, place]))
     const jobs: Array<NewJob> = []
     for (const [place, request] of requests.entries()) {
-      jobs.push(yield* prepare(request, around, siblings, options?.parts?.[place]))
+      const prepared = prepare(request, around, siblings, options?.parts?.[place])
+      const plain = immediate(prepared)
+      jobs.push(plain === undefined ? yield* prepared : plain.value)
     }
     const answers = requests.some(({ options }) => typeof options.unique?.onConflict === "object")
       ? yield* merged(requests, jobs)
       : yield* Effect.flatMap(JobStore, (store) => store.enqueue(jobs))
-    yield* refuseTaken(jobs, answers)
+    if (jobs.some(({ id }) => id !== null)) yield* refuseTaken(jobs, answers)
     return answers
   })
 

@@ -5,9 +5,11 @@ import * as Cause from "effect/Cause"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Origin } from "../../../core/RunContext.ts"
+import type { Any } from "../../../core/Task.ts"
 import type { Trigger } from "../../../core/TaskRun.ts"
 import * as StoredText from "../../../store/StoredText.ts"
 import { JobId, type JobMeta } from "../../Job.ts"
@@ -16,43 +18,62 @@ import type { JobRequest, Parent } from "../../JobOptions.ts"
 import type { NewJob } from "../../JobStore.ts"
 import * as PayloadVersion from "../../PayloadVersion.ts"
 import { keyOf } from "../unique/key.ts"
+import { immediate } from "../worker/immediate.ts"
 import { badName } from "./names.ts"
 
 /** Who asks, and why. */
 export interface Surroundings {
   readonly origin: Origin
-  readonly trigger: Trigger
+  /** Null: code, of which a job need not tell. */
+  readonly trigger: Trigger | null
   readonly traceparent: string | null
   /** Of this process. */
   readonly now: number
 }
 
 /** A request as a row. `siblings` are the places of all requests of the call. */
-export const prepare = Effect.fnUntraced(function*(
+export const prepare = (
   request: JobRequest,
   around: Surroundings,
   siblings: ReadonlyMap<JobRequest, number>,
   part?: Schema.Json
-) {
+): Effect.Effect<NewJob, JobInvalid> => {
   const { options, task } = request
-  const refuse = (detail: string) => Effect.fail(new JobInvalid({ task: task.name, detail }))
+  const refuse = (detail: string) => Exit.fail(new JobInvalid({ task: task.name, detail }))
   const problem = problemOf(task.name, options)
-  if (problem !== undefined) return yield* refuse(problem)
-  const payload = yield* Effect.suspend(() =>
-    Schema.encodeUnknownEffect(Schema.toCodecJson(task.payload))(request.payload)
+  if (problem !== undefined) return refuse(problem)
+  const encoding = encode(task, request.payload)
+  const encoded = immediate(encoding)
+  const finish = (json: Schema.Json | undefined) => row(request, json ?? null, around, siblings, part)
+  // most payloads are encoded at once, and a thousand of them need no fiber
+  return encoded !== undefined ? finish(encoded.value) : encoding.pipe(
+    Effect.catchCause((cause) =>
+      refuse(`its payload does not fit: ${Cause.prettyErrors(cause).map(({ message }) => message).join("; ")}`)
+    ),
+    Effect.flatMap(finish)
   )
-    .pipe(
-      Effect.catchCause((cause) =>
-        refuse(`its payload does not fit: ${Cause.prettyErrors(cause).map(({ message }) => message).join("; ")}`)
-      ),
-      Effect.map((json): Schema.Json => json ?? null)
-    )
+}
+
+const row = (
+  request: JobRequest,
+  payload: Schema.Json,
+  around: Surroundings,
+  siblings: ReadonlyMap<JobRequest, number>,
+  part: Schema.Json | undefined
+): Exit.Exit<NewJob, JobInvalid> => {
+  const { options, task } = request
+  const refuse = (detail: string) => Exit.fail(new JobInvalid({ task: task.name, detail }))
   const unfit = unfitOf(payload)
-  if (unfit !== undefined) return yield* refuse(`its payload ${unfit}`)
+  if (unfit !== undefined) return refuse(`its payload ${unfit}`)
   const tenant = options.tenant ?? around.origin.tenant
-  const after = yield* Effect.forEach(options.after ?? [], (parent) => edge(task.name, parent, siblings))
+  const after: Array<NewJob["after"][number]> = []
+  for (const parent of options.after ?? []) {
+    const found = edge(parent, siblings)
+    if (typeof found === "string") return refuse(found)
+    after.push(found)
+  }
   const limit = limitOf(options)
-  return {
+  return Exit.succeed({
     id: options.id ?? null,
     queue: options.queue ?? "default",
     task: task.name,
@@ -67,8 +88,29 @@ export const prepare = Effect.fnUntraced(function*(
     tenant,
     cost: options.cost ?? 1,
     after
-  } satisfies NewJob
-})
+  })
+}
+
+type Encode = (payload: unknown) => Effect.Effect<Schema.Json | undefined, unknown>
+
+const encoders = new WeakMap<Any, Encode>()
+
+const encode = (task: Any, payload: unknown): ReturnType<Encode> => {
+  const known = encoders.get(task)
+  if (known !== undefined) return attempt(known, payload)
+  const made: Encode = Schema.encodeUnknownEffect(Schema.toCodecJson(task.payload))
+  encoders.set(task, made)
+  return attempt(made, payload)
+}
+
+// a payload with getters of its own may throw
+const attempt = (made: Encode, payload: unknown): ReturnType<Encode> => {
+  try {
+    return made(payload)
+  } catch (error) {
+    return Exit.die(error)
+  }
+}
 
 const maxBytes = 1_048_576
 
@@ -94,8 +136,9 @@ const metaOf = (
   }
 ): JobMeta => {
   const version = options.version ?? PayloadVersion.versionOf(task)
+  const by = options.trigger ?? trigger
   return {
-    trigger: options.trigger ?? trigger,
+    ...(by === null ? {} : { trigger: by }),
     ...(tenant === null && origin.actor === null ? {} : { origin: { tenant, actor: origin.actor } }),
     ...(traceparent === null ? {} : { traceparent }),
     ...(options.tags === undefined || options.tags.length === 0 ? {} : { tags: Array.from(new Set(options.tags)) }),
@@ -135,21 +178,16 @@ const uniqueOf = (
   onConflict: typeof onConflict === "object" ? "skip" : onConflict ?? "skip"
 })
 
-const edge = (
-  task: string,
-  parent: Parent,
-  siblings: ReadonlyMap<JobRequest, number>
-): Effect.Effect<NewJob["after"][number], JobInvalid> => {
+/** Or why there is none. */
+const edge = (parent: Parent, siblings: ReadonlyMap<JobRequest, number>): NewJob["after"][number] | string => {
   const { job, on } = typeof parent === "object" && "job" in parent
     ? parent
     : { job: parent, on: "completed" as const }
-  if (typeof job === "string") return Effect.succeed({ parent: job, on })
+  if (typeof job === "string") return { parent: job, on }
   const place = siblings.get(job)
   return place === undefined
-    ? Effect.fail(
-      new JobInvalid({ task, detail: `it comes after a job of task ${job.task.name} that this call does not enqueue` })
-    )
-    : Effect.succeed({ parent: place, on })
+    ? `it comes after a job of task ${job.task.name} that this call does not enqueue`
+    : { parent: place, on }
 }
 
 const problemOf = (task: string, options: JobRequest["options"]): string | undefined => {

@@ -111,6 +111,8 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
   const plainLane = yield* lane("jobs enqueue", null)
   const keyedLane = yield* lane("jobs enqueue unique", sharedWaitMs)
 
+  const isKnown = (jobs: ReadonlyArray<NewJob>) =>
+    names.areKnown(jobs) && jobs.every(({ limit }) => limit === null || limits.has(limit.name))
   const know = Effect.fnUntraced(function*(jobs: ReadonlyArray<NewJob>) {
     yield* names.know(jobs)
     const wanted = new Set(jobs.flatMap(({ limit }) => limit === null || limits.has(limit.name) ? [] : [limit.name]))
@@ -126,10 +128,14 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
   const enqueue: Producing["enqueue"] = (jobs) =>
     Effect.gen(function*() {
       if (jobs.length === 0) return []
-      const all = yield* Effect.fromResult(rows.make(jobs))
-      yield* Effect.mapError(know(jobs), (error) => unavailable("enqueue", error)).pipe(
-        Effect.withTracerEnabled(false)
-      )
+      const made = rows.make(jobs)
+      if (Result.isFailure(made)) return yield* made.failure
+      const all = made.success
+      if (!isKnown(jobs)) {
+        yield* Effect.mapError(know(jobs), (error) => unavailable("enqueue", error)).pipe(
+          Effect.withTracerEnabled(false)
+        )
+      }
       const missing = jobs.find(({ limit }) => limit !== null && !limits.has(limit.name))
       if (missing !== undefined) {
         return yield* new JobStoreUnavailable({
@@ -178,6 +184,7 @@ const isOfOne = (error: SqlError) => {
 
 /** Jobs of one call that wait for one another in a circle would never run; nor would one that waits for what is not there. */
 const circular = (jobs: ReadonlyArray<NewJob>): string | undefined => {
+  if (jobs.every(({ after }) => after.length === 0)) return undefined
   const state = new Map<number, "open" | "checked">()
   const visit = (place: number): string | undefined => {
     const job = jobs[place]

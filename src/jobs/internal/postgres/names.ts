@@ -15,6 +15,8 @@ export interface Names {
   readonly know: (
     pairs: ReadonlyArray<{ readonly queue: string; readonly task: string }>
   ) => Effect.Effect<void, SqlError>
+  /** Whether all of them are. */
+  readonly areKnown: (pairs: ReadonlyArray<{ readonly queue: string; readonly task: string }>) => boolean
   /** Of names that are known. */
   readonly ids: (queue: string, task: string) => readonly [queue: number, task: number]
   readonly queueNames: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<string>, SqlError>
@@ -80,6 +82,7 @@ export const make = (house: PgClient.PgClient, s: string): Names => {
         }
         return missing.size === 0 ? Effect.void : ask(Array.from(missing.values()))
       }),
+    areKnown: (wanted) => wanted.every(({ queue, task }) => pairs.has(pairOf(queue, task))),
     ids: (queue, task) => [queues.get(queue) ?? 0, tasks.get(task) ?? 0],
     queueNames: (ids) =>
       Effect.suspend(() => {
