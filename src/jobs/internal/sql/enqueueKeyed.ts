@@ -1,7 +1,7 @@
 /**
  * enqueue_keyed: jobs with unique keys and nothing else, whose duplicates are left out, in the caller's transaction. A null
  * key is none. The promises are those of `enqueue_any`, which takes what this cannot decide: queues that give a job more
- * than its place in line, and keys whose holder is gone again before it was seen.
+ * than its place in line, and keys whose holder is gone again before it was seen, or whose period is over.
  */
 import { byArray } from "./settings.ts"
 
@@ -22,10 +22,6 @@ if exists (select from ${s}.queue q where q.id = any(p_queue)
   return;
 end if;
 if p_wait_ms is not null then perform set_config('lock_timeout', p_wait_ms || 'ms', true); end if;
-if exists (select from ${s}.uniq u where u.key = any(p_key) and u.until <= now()) then
-  delete from ${s}.uniq u where u.key = any(array(
-    select k.key from ${s}.uniq k where k.key = any(p_key) and k.until <= now() order by k.key for update skip locked));
-end if;
 with x as materialized (
   select t.n, ${s}.new_id() as id, t.queue_id, t.task_id, t.args::jsonb as args, t.meta::jsonb as meta, t.tenant, t.ukey,
     coalesce(t.priority, 0::smallint) as priority, coalesce(t.max_attempts, 20::smallint) as max_attempts,
@@ -57,10 +53,10 @@ select array_agg(case when is_new then id else job_id end order by n), array_agg
   ceil(extract(epoch from min(run_at) filter (where is_new and run_at > now()) - now()) * 1000)::bigint
 into ids, duplicates, due_ms from w;
 if array_position(ids, null) is null then return; end if;
--- holders that had committed before
+-- holders that had committed before; one whose period is over makes way, below
 select array_agg(coalesce(t.id, k.job_id) order by t.n) into ids
 from unnest(ids) with ordinality as t(id, n)
-left join (select key, job_id from ${s}.uniq where key = any(p_key)) k on t.id is null and k.key = p_key[t.n];
+left join (select key, job_id from ${s}.uniq where key = any(p_key) and until > now()) k on t.id is null and k.key = p_key[t.n];
 for at in select t.n from unnest(ids) with ordinality as t(id, n) where t.id is null order by t.n loop
   select * into one from ${s}.enqueue_any(p_queue[at:at], p_task[at:at], p_args[at:at], p_meta[at:at], p_priority[at:at],
     p_max[at:at], p_delay_ms[at:at], p_run_at[at:at], p_tenant[at:at], null, null, p_key[at:at], p_within_ms[at:at],

@@ -36,24 +36,21 @@ with i as materialized (
   select * from unnest(p_job, p_epoch, p_outcome, p_delay_ms, p_output, p_report, p_cause, p_logs, p_note, p_flags)
   as t(job_id, epoch, outcome, delay_ms, output, report, cause, lines, note, flags)
 ), k as materialized (
-  select r.ctid as tid, r.*, i.outcome, i.delay_ms, i.output, i.report, i.cause, i.lines, i.note, coalesce(i.flags, 0) as flags
+  select r.ctid as tid, r.*, i.outcome, i.delay_ms, i.output, i.report, i.cause, i.lines, i.note, coalesce(i.flags, 0) as flags, (
+    select o.reason from ${s}.control o
+    where i.outcome in ('r', 's', 'h') and o.worker_id = p_worker and o.job_id = i.job_id and o.action = 'x') as asked
   from ${s}.ready r join i on i.job_id = r.job_id and i.epoch = r.epoch
   where r.queue_id = p_queue and r.priority = p_priority and r.ord = any(p_ord) and r.ord >= low and r.ord <= high
     and r.worker_id = p_worker
 ), x as (
   delete from ${s}.ready r where r.ctid = any(array(select tid from k)) and r.worker_id = p_worker returning r.job_id
-), c as materialized (
-  select k.job_id, (
-    select o.reason from ${s}.control o
-    where k.outcome in ('r', 's', 'h') and o.worker_id = p_worker and o.job_id = k.job_id and o.action = 'x'
-  ) as asked from k
 ), d as materialized (
   select k.tid, k.ord, k.job_id, k.available_at, k.claimed_at, k.queue_id, k.worker_id, k.epoch, k.priority, k.attempt, k.lost,
     k.delay_ms, k.output, k.report, k.lines, k.note, k.flags,
-    case when c.asked is not null then 'x'::"char" else k.outcome end as outcome,
-    case when c.asked is null then k.cause else jsonb_build_object('kind', 'interruption', 'tag', 'Cancelled',
-      'message', 'cancelled' || coalesce(': ' || (c.asked ->> 'reason'), ''), 'cause', '', 'cancellation', c.asked) end as cause
-  from k join x on x.job_id = k.job_id join c on c.job_id = k.job_id
+    case when k.asked is not null then 'x'::"char" else k.outcome end as outcome,
+    case when k.asked is null then k.cause else jsonb_build_object('kind', 'interruption', 'tag', 'Cancelled',
+      'message', 'cancelled' || coalesce(': ' || (k.asked ->> 'reason'), ''), 'cause', '', 'cancellation', k.asked) end as cause
+  from k join x on x.job_id = k.job_id
 ), h as (
   insert into ${s}.done(job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, output, report)
   select job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, output, report from d
