@@ -1,6 +1,7 @@
 /** Members of the job store and their leases, with threads, connections and processes as they are. */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
@@ -176,8 +177,13 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
     Effect.sync(() => {
       assert.isUndefined(heartbeatProtocol.pack({ ssl: { checkServerIdentity: () => undefined } }))
       assert.isUndefined(heartbeatProtocol.pack({ password: Effect.succeed(Redacted.make("changes")) }))
-      const config = { url: Redacted.make("postgres://a:b@c/d"), applicationName: "x", startupParameters: { a: "1" } }
-      const packed = heartbeatProtocol.pack(config)
+      const config = {
+        url: Redacted.make("postgres://a:b@c/d"),
+        applicationName: "x",
+        startupParameters: { a: "1" },
+        connectTimeout: 5000
+      }
+      const packed = heartbeatProtocol.pack({ ...config, connectTimeout: Duration.seconds(5) })
       assert.deepStrictEqual(structuredClone(packed), packed)
       if (packed !== undefined) assert.deepStrictEqual(heartbeatProtocol.unpack(packed), config)
     }))

@@ -6,6 +6,8 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as doctor from "../../../src/jobs/internal/postgres/doctor.ts"
+import { ControlSql } from "../../../src/store/ControlSql.ts"
 import * as jobs from "./jobs.ts"
 
 class Undone extends Schema.TaggedError<Undone>()("Undone", {}) {}
@@ -187,6 +189,30 @@ layer(jobs.layer, { excludeTestServices: true, timeout: 60_000 })("steering", (i
       const at = (yield* store.queues).find(({ name }) => name === "paused")?.pausedAt
       yield* store.pause("paused", true)
       assert.deepStrictEqual((yield* store.queues).find(({ name }) => name === "paused")?.pausedAt, at)
+    }))
+
+  it.effect("S2.86 says what runs for the longest, how much is stored, and who keeps dead rows", () =>
+    Effect.gen(function*() {
+      const store = yield* jobs.Store
+      const sql = yield* PgClient.PgClient
+      const examine = doctor.make(yield* ControlSql, "ostinato")
+      yield* store.enqueue([jobs.job({ queue: "old" }), jobs.job({ queue: "old" })])
+      const { claimed } = yield* claimAll("old")
+      yield* sql`UPDATE ostinato.ready SET claimed_at = now() - interval '1 hour' WHERE job_id = ${
+        claimed[1]!.id
+      }::bigint`
+      const pinned = yield* sql.withTransaction(Effect.gen(function*() {
+        yield* sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`
+        yield* sql`SELECT count(*) FROM ostinato.ready`
+        return yield* examine
+      }))
+      assert.isTrue(
+        pinned.pinning.some(({ detail, kind }) => kind === "connection" && detail.includes("ostinato:user"))
+      )
+      const health = yield* examine
+      assert.strictEqual(health.oldestRunning?.id, claimed[1]!.id)
+      assert.isAtLeast(health.oldestRunning?.seconds ?? 0, 3600)
+      assert.isTrue(health.bytes > health.ready.bytes && health.ready.bytes > 0)
     }))
 
   it.effect("whoever watches hears of changes, and of a thousand no more than four times a second", () =>

@@ -5,6 +5,7 @@
  * of the main thread has turned, and when the last renewal began that succeeded. Everything else is a message.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 
@@ -90,14 +91,22 @@ export const millisSince = (since: bigint): number => Number(now() - since) / 1e
 export const pack = (config: PgClient.PgClientConfig): Wire | undefined => {
   // names and JSON of the house are read as they were written, and it uses no types of its own
   const {
+    connectTimeout,
+    keepAlive,
     password,
-    transformJson: _1,
-    transformQueryNames: _2,
-    transformResultNames: _3,
-    types: _4,
+    transformJson: _json,
+    transformQueryNames: _query,
+    transformResultNames: _result,
+    types: _types,
     url,
-    ...settings
+    ...rest
   } = config
+  const settings = {
+    ...rest,
+    // as numbers: a Duration would arrive as something else
+    ...(connectTimeout === undefined ? {} : { connectTimeout: millis(connectTimeout) }),
+    ...(keepAlive === undefined ? {} : { keepAlive: millis(keepAlive) })
+  }
   if (Effect.isEffect(password)) return undefined
   const wire = {
     settings,
@@ -116,3 +125,5 @@ export const unpack = ({ password, settings, url }: Wire): PgClient.PgClientConf
 const isPlain = (value: unknown): boolean =>
   typeof value !== "function" &&
   (typeof value !== "object" || value === null || Buffer.isBuffer(value) || Object.values(value).every(isPlain))
+
+const millis = (input: Duration.Input) => Duration.toMillis(Duration.fromInputUnsafe(input))

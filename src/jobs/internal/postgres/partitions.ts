@@ -32,14 +32,18 @@ export interface Keep {
 export const make = (house: PgClient.PgClient, schema: string) => {
   const s = house(schema)
 
+  /** A day may be large: longer than other statements of the house may take. */
+  const patiently = <A>(statement: Effect.Effect<A, SqlError>) =>
+    house.withTransaction(Effect.andThen(house`SET LOCAL statement_timeout = '10min'`, statement))
+
   /** Makes the days to come; where some were missing, the planner is told what the tables look like. */
   const ensure = Effect.gen(function*() {
-    const [row] = yield* patient(house<{ made: number }>`SELECT ${s}.ensure_partitions(${ahead}) AS made`)
+    const [row] = yield* retried(house<{ made: number }>`SELECT ${s}.ensure_partitions(${ahead}) AS made`)
     const made = row?.made ?? 0
     // nobody else ever looks at the parents
     if (made > 0) {
       for (const table of ["job", "done", "failure"]) {
-        yield* Effect.ignore(house`SELECT ${s}.analyze_days(${table})`)
+        yield* Effect.ignore(patiently(house`SELECT ${s}.analyze_days(${table})`))
       }
     }
     return made
@@ -62,17 +66,17 @@ export const make = (house: PgClient.PgClient, schema: string) => {
   const drop = (day: Day, keep: Keep) => {
     const seconds = (value: number) => house`${value} * interval '1 second'`
     return Effect.map(
-      patient(house<{ fate: string }>`
+      retried(patiently(house<{ fate: string }>`
         SELECT ${s}.drop_day(${day.date}::date, ${seconds(keep.completed)}, ${seconds(keep.cancelled)},
-          ${seconds(keep.discarded)}) AS fate`),
+          ${seconds(keep.discarded)}) AS fate`)),
       ([row]) => row?.fate ?? "absent"
     )
   }
 
-  return { ensure, over, drop }
+  return { ensure, over, drop, patiently }
 }
 
-const patient = <A>(statement: Effect.Effect<A, SqlError>) =>
+const retried = <A>(statement: Effect.Effect<A, SqlError>) =>
   Effect.retry(statement, {
     while: (error) => SqlFault.classify(error) === "transient",
     schedule: Schedule.spaced("300 millis").pipe(Schedule.jittered, Schedule.upTo({ times: 4 }))

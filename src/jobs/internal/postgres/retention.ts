@@ -92,8 +92,8 @@ export const make = (house: PgClient.PgClient, schema: string) => {
     ]).pipe(Effect.map(([ended, forgotten]) => ended + forgotten))
 
   const bodies = (day: partitions.Day) =>
-    countOf(house`
-      SELECT count(*)::int AS n FROM ${s}.job WHERE id >= ${day.low}::bigint AND id < ${day.high}::bigint`)
+    countOf(days.patiently(house`
+      SELECT count(*)::int AS n FROM ${s}.job WHERE id >= ${day.low}::bigint AND id < ${day.high}::bigint`))
 
   const dropped = Effect.fnUntraced(function*(day: partitions.Day, keep: partitions.Keep) {
     const before = yield* bodies(day)
@@ -112,10 +112,10 @@ export const make = (house: PgClient.PgClient, schema: string) => {
   const nothing: partitions.Keep = { completed: 0, cancelled: 0, discarded: 0 }
   const byNumber = Effect.fnUntraced(function*(most: number) {
     // one row above the bound and all before it go
-    const [newest] = yield* house<{ next: string }>`
+    const [newest] = yield* days.patiently(house<{ next: string }>`
       SELECT (job_id + 1)::text AS next FROM ${s}.done ORDER BY job_id DESC OFFSET ${
       Math.max(0, Math.floor(most))
-    } LIMIT 1`
+    } LIMIT 1`)
     if (newest === undefined) return 0
     let gone = 0
     for (const day of yield* days.over(0)) {
