@@ -14,7 +14,7 @@ import { layer as postgres } from "./jobs.ts"
 import { close, join, leave, next, observe, observeAll, type Run, type Side } from "./sameness.ts"
 
 const sequences = Number(process.env["OSTINATO_SEEDS"] ?? 300)
-const commands = 12
+const commands = 8
 
 const memory = Effect.gen(function*() {
   const clock = yield* TestClock.make()
@@ -58,7 +58,7 @@ const sequence = Effect.fnUntraced(
       const command = yield* next(name, model)
       told.push(command.name)
       yield* same(command.run)
-      yield* same(observe)
+      yield* same(observe(command))
     }
     yield* same(observeAll)
     yield* Effect.forEach(runs, close)
@@ -78,5 +78,5 @@ layer(postgres, { excludeTestServices: true })("jobs in memory and in Postgres",
       const seats = yield* Effect.forEach(sides, (side) => Effect.all([join(side), join(side)]))
       for (let seed = 1; seed <= sequences; seed += 1) yield* sequence(seed, sides, seats)
       yield* Effect.forEach(sides, (side, at) => Effect.forEach(seats[at] ?? [], (seat) => leave(side, seat)))
-    }), 120_000)
+    }), 300_000)
 })

@@ -32,6 +32,8 @@ export interface Run {
 
 export interface Command {
   readonly name: string
+  /** What it leaves to be done: due jobs, or besides those permits that were given back and children of what ended. */
+  readonly upkeep: "none" | "due" | "all"
   /** Gives what its caller sees. */
   readonly run: (run: Run) => Effect.Effect<unknown, unknown>
 }
@@ -69,36 +71,37 @@ const seen = (run: Run, job: Job) => ({
   isOver: job.finishedAt !== null
 })
 
-/** Everything that can be seen of the jobs of a sequence. */
-export const observe = (run: Run) =>
+/** Everything that can be seen of the jobs of a sequence, after what the loops of maintenance would have done. */
+export const observe = (after: Command) => (run: Run) =>
   Effect.gen(function*() {
     const { side: { store } } = run
-    yield* store.sweep
-    yield* store.promote(1000)
+    if (after.upkeep === "all") yield* store.sweep
+    if (after.upkeep !== "none") yield* store.promote(1000)
     const jobs = yield* store.getMany(run.ids)
     return jobs.map((job) => seen(run, job)).sort((a, b) => a.job - b.job)
   }).pipe(run.side.within)
+
+/** Ends of jobs that are no attempts. */
+const ends = new Set(["Cancelled", "Superseded", "ParentNotCompleted"])
 
 /** What costs more to see, once at the end. */
 export const observeAll = (run: Run) =>
   Effect.gen(function*() {
     const { side: { store } } = run
-    const attempts = yield* Effect.forEach(run.ids, (id) =>
+    const claimed = Array.from(new Set(run.claims.map(({ job: { id } }) => id)))
+    const attempts = yield* Effect.forEach(claimed, (id) =>
       Effect.map(store.attempts(id), (entries) =>
         entries.flatMap(({ attempt, epoch, failure }) =>
-          attempt === 0 ? [] : [[attempt, epoch, failure?.tag ?? null]]
+          ends.has(failure?.tag ?? "") ? [] : [[attempt, epoch, failure?.tag ?? null]]
         )))
-    const parents = yield* Effect.forEach(run.ids, (id) =>
-      Effect.map(store.parents(id), (jobs) =>
-        jobs.flatMap((job) =>
-          isEnded(job.state) ? [numberOf(run, job.id)] : []
-        )))
+    const last = run.ids.at(-1)
+    const parents = last === undefined ? [] : yield* store.parents(last)
     const state = (yield* store.queues).find(({ name }) =>
       name === run.queue
     )
     return {
       attempts,
-      parents,
+      parents: parents.flatMap((job) => isEnded(job.state) ? [numberOf(run, job.id)] : []),
       counts: state?.counts,
       parked: state?.parked,
       tasks: [...yield* store.tasksOf(run.queue)].sort()
@@ -125,11 +128,10 @@ const ending = (job: Claimed, outcome: End["outcome"], more: Partial<End> = {}):
   ...more
 })
 
-const oneOf = <const A>(...values: ReadonlyArray<A>) =>
-  Effect.map(Random.nextIntBetween(0, values.length - 1), (at) => {
-    const value = values[at]
-    if (value === undefined && !values.includes(value as A)) throw new Error("nothing to choose from")
-    return value as A
+const oneOf = <const A>(first: A, ...others: ReadonlyArray<A>) =>
+  Effect.map(Random.nextIntBetween(0, others.length), (at): A => {
+    const other = others[at - 1]
+    return at === 0 || other === undefined ? first : other
   })
 
 const chance = (of: number) => Effect.map(Random.next, (drawn) => drawn < of)
@@ -180,7 +182,8 @@ const draft = (sequence: string, number: number, jobs: number, inCall: number) =
 export const next = (sequence: string, { claims, ids }: Run): Effect.Effect<Command> =>
   Effect.gen(function*() {
     const kind = yield* oneOf(
-      ...["enqueue", "enqueue", "enqueue", "claim", "claim", "claim", "claim"] as const,
+      "enqueue",
+      ...["enqueue", "enqueue", "claim", "claim", "claim", "claim"] as const,
       ...["finish", "finish", "finish", "finish", "hand back", "progress", "cancel", "reschedule", "retry"] as const,
       ...["erase", "pause", "hold", "release", "supersede", "die", "sweep", "prune"] as const
     )
@@ -201,33 +204,41 @@ export const next = (sequence: string, { claims, ids }: Run): Effect.Effect<Comm
           "snooze",
           "hold"
         )
-        return finish(at, outcome, yield* oneOf(0, far))
+        return leaving(finish(at, outcome, outcome === "hold" ? 0 : yield* oneOf(0, far)), "due")
       }
       return kind === "hand back" ? handBack(at) : progress(at)
     }
-    if (kind === "reschedule") return onJob(kind, job, reschedule(yield* oneOf(0, far)))
-    if (kind === "cancel") return onJob(kind, job, cancel)
-    if (kind === "retry") return onJob(kind, job, retry)
+    if (kind === "reschedule") return leaving(onJob(kind, job, reschedule(yield* oneOf(0, far))), "due")
+    if (kind === "cancel") return leaving(onJob(kind, job, cancel), "all")
+    if (kind === "retry") return leaving(onJob(kind, job, retry), "due")
     if (kind === "erase") return onJob(kind, job, erase)
     if (kind === "pause") return pause(yield* chance(0.4))
     if (kind === "hold") return simple(kind, ({ side: { store } }) => store.holds.put(holdOf(sequence)))
-    if (kind === "release") return simple(kind, ({ side: { store } }) => store.holds.release(holdOf(sequence)))
-    if (kind === "supersede") return supersede(sequence)
+    if (kind === "release") {
+      return leaving(simple(kind, ({ side: { store } }) => store.holds.release(holdOf(sequence))), "due")
+    }
+    if (kind === "supersede") return leaving(supersede(sequence), "all")
     if (kind === "die") return die(yield* oneOf(0, 1))
     return kind === "sweep"
-      ? simple(kind, ({ side: { store } }) => store.sweep)
+      ? leaving(simple(kind, () => Effect.void), "all")
       : simple(kind, ({ side: { store } }) => Effect.asVoid(store.prune({})))
   })
 
 const holdOf = (sequence: string) => `task:${sequence}`
 
-const simple = (name: string, run: Command["run"]): Command => ({ name, run: (on) => on.side.within(run(on)) })
+const simple = (name: string, run: Command["run"]): Command => ({
+  name,
+  upkeep: "none",
+  run: (on) => on.side.within(run(on))
+})
+
+const leaving = (command: Command, upkeep: Command["upkeep"]): Command => ({ ...command, upkeep })
 
 const enqueue = Effect.fnUntraced(function*(sequence: string, jobs: number) {
   const count = yield* oneOf(1, 1, 2, 3)
   const drafts: Array<Draft> = []
   for (let at = 0; at < count; at += 1) drafts.push(yield* draft(sequence, jobs + at, jobs, at))
-  return simple(`enqueue ${drafts.map(told).join(" | ")}`, (run) =>
+  const enqueued = simple(`enqueue ${drafts.map(told).join(" | ")}`, (run) =>
     Effect.map(
       run.side.store.enqueue(drafts.map((job): NewJob => ({
         ...job,
@@ -236,6 +247,7 @@ const enqueue = Effect.fnUntraced(function*(sequence: string, jobs: number) {
       }))),
       (answers) => answers.map(({ duplicate, id }) => [numberOf(run, id), duplicate])
     ))
+  return drafts.some(({ after, unique }) => unique !== null || after.length > 0) ? leaving(enqueued, "all") : enqueued
 })
 
 const told = ({ after, delayMs, limit, maxAttempts, payload, priority, unique }: Draft) =>
@@ -342,6 +354,7 @@ const supersede = (sequence: string) =>
 
 const die = (at: number): Command => ({
   name: `worker ${at} dies, and is rescued`,
+  upkeep: "all",
   run: (run) =>
     Effect.gen(function*() {
       const { side } = run

@@ -2,6 +2,7 @@
  * New jobs, in the order of the call; where an id or a unique key is taken, the job that has it.
  */
 import * as DateTime from "effect/DateTime"
+import type { JobMeta } from "../../Job.ts"
 import type { Enqueued, NewJob } from "../../JobStore.ts"
 import * as fair from "./fair.ts"
 import * as graph from "./graph.ts"
@@ -99,7 +100,10 @@ const dueOf = ({ delayMs, runAt }: NewJob, now: number) =>
 
 /** A queue that orders by age keeps the priority that was given beside the order. */
 const metaOf = ({ settings }: Queue, { meta, priority }: NewJob) =>
-  settings.ageingMs === null ? meta : { ...meta, priority }
+  settings.ageingMs !== null ? { ...meta, priority } : Object.keys(meta).length === 0 ? nothing : meta
+
+/** Most jobs say nothing about themselves, and share it. */
+const nothing: JobMeta = {}
 
 /** Where it stands in its queue: first come, first served; by age and priority; or by the turn of its tenant. */
 const order = (queue: Queue, ord: bigint, since: bigint, job: NewJob): Pick<Row, "ord" | "priority"> => {
