@@ -27,6 +27,16 @@ const fenced = Metric.counter("ostinato_jobs_fenced_total", {
  */
 export const make = (context: Context.Context<never>) => {
   const series = new Map<string, ReturnType<typeof seriesOf>>()
+  // the next is mostly like the one before
+  let last: { queue: string; task: string; outcome: string; series: ReturnType<typeof seriesOf> } | undefined
+  const of = (queue: string, task: string, outcome: string) => {
+    if (last?.task === task && last.outcome === outcome && last.queue === queue) return last.series
+    const key = `${queue}\n${task}\n${outcome}`
+    const known = series.get(key) ?? seriesOf(queue, task, outcome)
+    series.set(key, known)
+    last = { queue, task, outcome, series: known }
+    return known
+  }
   return {
     /** `runMs` is -1 where the attempt did not begin. */
     ended: (
@@ -35,9 +45,7 @@ export const make = (context: Context.Context<never>) => {
       outcome: string,
       { queueMs, runMs }: { readonly queueMs: number; readonly runMs: number }
     ): void => {
-      const key = `${queue}\n${task}\n${outcome}`
-      let one = series.get(key)
-      if (one === undefined) series.set(key, one = seriesOf(queue, task, outcome))
+      const one = of(queue, task, outcome)
       one.finished.updateUnsafe(1, context)
       if (runMs === -1) return
       one.queueTime.updateUnsafe(queueMs / 1000, context)

@@ -63,7 +63,9 @@ describe("a chunked task", () => {
       const Retried = { ...Index, retry: Schedule.recurs(1) }
       const Chunked = ChunkedTask.make(Retried, { size: 2 }, (items) =>
         Effect.suspend(() =>
-          ++calls === 1 ? new Refused({ n: items.length }) : Effect.succeed(items.map(() => Exit.succeed(7)))
+          ++calls === 1 ? new Refused({ n: items.length }) : Effect.succeed(items.map(() =>
+            Exit.succeed(7)
+          ))
         ))
       const enqueued = yield* many([1, 2])
       yield* Effect.gen(function*() {
@@ -124,7 +126,10 @@ describe("a chunked task", () => {
   it.effect("what a call logs is kept with each of its jobs", () =>
     Effect.gen(function*() {
       const Chunked = ChunkedTask.make(Index, { size: 2 }, (items) =>
-        Effect.as(Effect.logInfo("together"), items.map(() => Result.succeed(1))))
+        Effect.as(
+          Effect.logInfo("together"),
+          items.map(() => Result.succeed(1))
+        ))
       const enqueued = yield* many([1, 2])
       yield* Effect.gen(function*() {
         for (const { id } of enqueued) {

@@ -57,9 +57,7 @@ describe("maintenance", () => {
     const lines: Array<string> = []
     const logger = Logger.make(({ message }) => void lines.push(String(message)))
     const away = <A>(answer: Effect.Effect<A, JobStoreUnavailable>) =>
-      Effect.suspend(() =>
-        isAway ? Effect.fail(new JobStoreUnavailable({ operation: "it", detail: "gone" })) : answer
-      )
+      Effect.suspend(() => isAway ? Effect.fail(new JobStoreUnavailable({ operation: "it", detail: "gone" })) : answer)
     return Effect.gen(function*() {
       const jobs = yield* JobStore
       const [enqueued] = yield* jobs.enqueue([newJob("default", { delayMs: 1000 })])
@@ -121,4 +119,3 @@ describe("maintenance", () => {
       assert.isNull(yield* jobs.get(enqueued!.id))
     }).pipe(Effect.provide(JobMaintenance.layer({ retention: { cancelled: "1 hour" } })), Effect.provide(store)))
 })
-

@@ -319,7 +319,7 @@ describe("a worker whose store is away", () => {
         assert.strictEqual(figures.begun, 10)
         assert.isAtMost(lines.filter((line) => line.includes("gone")).length, 4)
         isAway = false
-        yield* pass(3)
+        yield* pass(6, 0.2)
         for (const { id } of enqueued) yield* reaches(id, "completed")
         assert.strictEqual(figures.begun, 20)
       }).pipe(Effect.provide(Layer.provide(worker([Wait], { maintenance: false }), live)))
@@ -365,6 +365,13 @@ describe("a worker whose store is away", () => {
       const enqueued = yield* JobQueue.enqueueAll(Array.from({ length: 9 }, (_, n) => JobQueue.job(Double, { n })))
       yield* Effect.gen(function*() {
         yield* pass(30)
+        // nothing else was taken since: it may be the store
+        assert.strictEqual((yield* job(enqueued[4]!.id)).state, "running")
+        for (let n = 10; n < 14; n++) {
+          const { id } = yield* JobQueue.enqueue(Double, { n })
+          yield* reaches(id, "completed")
+          yield* pass(3)
+        }
         const states = yield* Effect.forEach(enqueued, ({ id }) => Effect.map(job(id), ({ state }) => state))
         assert.deepStrictEqual(states.filter((state) => state === "completed").length, 8)
         assert.deepInclude((yield* job(enqueued[4]!.id)).failure, { tag: "ResultNotStored" })

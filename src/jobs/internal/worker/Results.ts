@@ -29,6 +29,11 @@ export class Results {
     return this.ends.length
   }
 
+  /** There is something to be told. */
+  get isWaiting(): boolean {
+    return this.ends.length > 0 || this.returned.length > 0
+  }
+
   get isIdle(): boolean {
     return this.pending === 0 && this.size === 0
   }
@@ -49,13 +54,13 @@ export class Results {
     const ends = this.ends.length <= limit ? this.ends : this.ends.slice(0, limit)
     this.ends = this.ends.length <= limit ? [] : this.ends.slice(limit)
     this.returned = []
-    this.flying = [...ends.map(({ live }) => live), ...returned]
+    this.flying = [...this.flying, ...ends.map(({ live }) => live), ...returned]
     return { ends, returned }
   }
 
   /** What was taken is recorded, or concerns nobody any more. */
-  done(): void {
-    this.flying = []
+  done(left: ReadonlyArray<LiveAttempt> = []): void {
+    this.flying = left
   }
 
   /** Whether the end of this job is still to be recorded. */
