@@ -24,7 +24,8 @@ import { JobStore, type Limit, type QueueSettings, type QueueState } from "./Job
 export type Target = { readonly queue: string } | { readonly task: Any | string } | { readonly tenant: string }
 
 /**
- * Lets nothing of it start any more, on any node, until it is resumed. What was paused already stays so.
+ * Lets nothing of it start any more, on any node, until it is resumed: of a queue at once, of a task or a tenant within a
+ * second, when every worker knows. What was paused already stays so.
  *
  * @category combinators
  */
@@ -56,6 +57,8 @@ export const drain = (target: Target): Effect.Effect<void, JobStoreUnavailable |
     yield* pause(target)
     const sleeper = yield* Sleeper.make
     yield* Effect.forkScoped(Stream.runForEach(store.changes, () => sleeper.wake))
+    // what a worker that does not know yet may still start is waited for as well
+    if (!("queue" in target)) yield* Effect.sleep("1500 millis")
     const running = Effect.retry(store.count(runningOf(target), 1), RetryPolicy.patient("20 seconds"))
     while ((yield* running) > 0) yield* sleeper.sleep("2 seconds")
   }).pipe(Effect.scoped, Effect.withTracerEnabled(false))

@@ -34,7 +34,7 @@ const obstaclesOf = ({ queue, task }: Job, { isQueueServed, pauses, servedBy }: 
 
 const inLine = (job: Job, { ahead }: Facts, isHeld: boolean): ReadonlyArray<string> => {
   // what the store says of a job that nothing holds back
-  if (job.reason !== null && /limit/i.test(job.reason)) return [capital(job.reason)]
+  if (job.reason !== null && /limit/i.test(job.reason)) return [stated(job.reason)]
   const place = ahead === null
     ? "More than 1000 jobs of its queue wait as well."
     : ahead === 0
@@ -51,8 +51,12 @@ const sentence = (job: Job, { failures, waitsFor }: Facts): string => {
       return `It runs on ${job.node ?? "a worker"} since${
         at(job.startedAt).slice(3)
       }, attempt ${job.attempt} of ${job.maxAttempts}.`
-    case "scheduled":
-      return `It is due${at(job.runAt)}${job.reason === null ? "" : `: ${job.reason}`}.`
+    case "scheduled": {
+      // behind the instant a store says why, where a handler gave a reason
+      if (job.reason !== null && /\blimit\b/.test(job.reason)) return stated(job.reason)
+      const [, why] = /Z: (.+)$/s.exec(job.reason ?? "") ?? []
+      return `It is due${at(job.runAt)}${why === undefined ? "" : `: ${why}`}.`
+    }
     case "retryable":
       return `Attempt ${job.attempt} of ${job.maxAttempts} failed${because(last)}; the next one is due${at(job.runAt)}.`
     case "pending":
@@ -72,12 +76,12 @@ const sentence = (job: Job, { failures, waitsFor }: Facts): string => {
         because(last)
       }.`
     case "available":
-      return job.reason === null ? "It waits for a worker." : capital(job.reason)
+      return job.reason === null ? "It waits for a worker." : stated(job.reason)
   }
 }
 
 const notesOf = (job: Job): ReadonlyArray<string> => [
-  ...(job.state === "running" && job.reason !== null ? [capital(job.reason)] : []),
+  ...(job.state === "running" && job.reason !== null ? [stated(job.reason)] : []),
   ...(job.lost === 0 ? [] : [`Its worker was lost ${job.lost} ${job.lost === 1 ? "time" : "times"} while it ran.`]),
   ...(job.meta.deadline === undefined || !isOpen(job)
     ? []
@@ -90,7 +94,10 @@ const because = (failure: { readonly tag: string; readonly message: string } | n
 const listed = (ids: ReadonlyArray<JobId>) =>
   ids.length <= 5 ? ids.join(", ") : `${ids.slice(0, 5).join(", ")} and ${ids.length - 5} more`
 
-const capital = (text: string) => {
-  const trimmed = text.trim()
-  return `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`
+/** What the store says of a job, as a sentence. */
+const stated = (reason: string) => {
+  const text = /^(is|waits|runs|was) /.test(reason)
+    ? `It ${reason}`
+    : `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
