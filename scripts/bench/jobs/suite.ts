@@ -55,7 +55,7 @@ const rows = (quick: boolean): ReadonlyArray<Row> => {
     name,
     about,
     base: base.name,
-    measure: (server) => measurePgbench(server, script, 50_000 / part)
+    measure: (server) => measurePgbench(server, script, base.backlog / part)
   })
   const ours = named(ostinatoSystem)
   const distinct = [...peers.filter((system) => system !== baseAgain), ostinatoSystem]

@@ -2,7 +2,7 @@
  * One measurement: from the call that enqueues a job to the start of its handler, at a set rate.
  *
  * Open loop: a job is added at each of its instants, whatever became of those before. Both instants are of the machine's one
- * monotonic clock. The jobs of the first second warm the processes up and are not in the figures. Valid: every job was handled.
+ * monotonic clock. The jobs of the first two seconds warm the processes up and are not in the figures. Valid: every job was handled.
  */
 import type { Server } from "../../../postgres.ts"
 import type { JobSystem } from "../JobSystem.ts"
@@ -15,10 +15,10 @@ export type Where = "same process" | "two processes"
 const quantile = (sorted: ReadonlyArray<number>, share: number): number | undefined =>
   sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)]
 
-/** Measures one system once, for so many seconds after one of warming up. */
+/** Measures one system once, for so many seconds after two of warming up. */
 export const measureLatency = (server: Server, system: JobSystem, where: Where, rate: number, seconds: number) =>
   withBench(server, system, async ({ start, startWorker }) => {
-    const warm = rate
+    const warm = 2 * rate
     const jobs = warm + rate * seconds
     const worker = await startWorker()
     const producer = where === "same process" ? worker : await start()

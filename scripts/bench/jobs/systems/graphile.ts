@@ -41,7 +41,7 @@ export const base = graphileSystem(
   "graphile",
   "documented preset: 24 concurrent, local queue 500, batched completion; keeps no history",
   "preset",
-  50_000
+  100_000
 )
 
 /** The base under a second name: the A/A check. */
@@ -49,7 +49,7 @@ export const baseAgain = graphileSystem(
   again(base.name),
   "the base under a second name: its distance from 1 is the noise",
   "preset",
-  50_000
+  100_000
 )
 
 /** Without the local queue. */

@@ -45,13 +45,16 @@ const connect = (url: string) =>
     )
   )
 
-/** Its tables. */
+/** Its tables, with the days that upkeep makes once a day. */
 export const ostinatoDatabase: PostgresNeeds = {
   name: "ostinato",
   prepare: async (_connection, url) => {
     const runtime = ManagedRuntime.make(database(url))
     for (const line of [Lease.migrations, Postgres.migrations]) await runtime.runPromise(Migration.run(line))
     await runtime.dispose()
+    const store = connect(url)
+    await store.runPromise(Effect.flatMap(JobStore, ({ prune }) => prune({})))
+    await store.dispose()
   },
   left: "select exists (select from ostinato.ready) or exists (select from ostinato.later) as left"
 }
@@ -60,7 +63,7 @@ export const ostinatoDatabase: PostgresNeeds = {
 export const ostinatoSystem: JobSystem = {
   name: "ostinato",
   about: "JobQueue, JobWorker and the Postgres store; concurrency 50, the rest default; history kept",
-  backlog: 50_000,
+  backlog: 100_000,
   place: inPostgres(ostinatoDatabase),
   driver: { module: "systems/ostinato.ts", name: "ostinato" }
 }
