@@ -10,7 +10,7 @@ import * as Printable from "./Printable.ts"
 const instant = (at: DateTime.Utc | null) => at === null ? "" : DateTime.formatIso(at)
 
 /** Milliseconds as people say them, with the largest unit that fits. */
-export const span = (ms: number): string =>
+const span = (ms: number): string =>
   ms < 1000
     ? `${Math.round(ms)} ms`
     : ms < 60_000

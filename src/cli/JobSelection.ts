@@ -58,7 +58,7 @@ export const confirmed = Effect.fnUntraced(function*(verb: string, wish: Wish) {
   }
   const filter = yield* JobFilter.parse(text)
   const count = yield* JobQueue.count(filter, { atMost })
-  if (count === 0) return yield* new NoJobs({ detail: `no job is found by ${JSON.stringify(text)}` })
+  if (count === 0) return yield* new NoJobs({ detail: `no job is found by "${text}"` })
   const about = count === atMost ? `${atMost} jobs or more` : jobs(count)
   return (yield* Confirm.ask(`${verb} ${about}`, wish)) ? filter : null
 })

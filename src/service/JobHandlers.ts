@@ -50,8 +50,10 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
       const known = <A>(asked: Effect.Effect<A, JobStoreUnavailable | JobNotFound, JobStore>) =>
         asked.pipe(
           Effect.provideService(JobStore, store),
-          Effect.catchTag("JobStoreUnavailable", unavailable),
-          Effect.catchTag("JobNotFound", ({ message: detail }) => Effect.fail(new JobUnknown({ detail })))
+          Effect.catchTags({
+            JobStoreUnavailable: unavailable,
+            JobNotFound: ({ message: detail }) => Effect.fail(new JobUnknown({ detail }))
+          })
         )
       const found = (id: JobId) => Effect.flatMap(known(JobQueue.get(id)), shown)
       const filterOf = (q: string | undefined) =>
@@ -124,9 +126,8 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
               edit: patch
             }).pipe(
               Effect.provideService(JobStore, store),
-              Effect.catchTag("JobStoreUnavailable", unavailable),
               // repeated, it redrives nothing twice
-              Effect.catchTag("EnqueueUnknown", unavailable)
+              Effect.catchTag(["JobStoreUnavailable", "EnqueueUnknown"], unavailable)
             )
             const shownSample = yield* Effect.forEach(sample, ({ after, before, id }) =>
               Effect.gen(function*() {
@@ -203,7 +204,7 @@ const enqueue = Effect.fnUntraced(function*(tasks: ReadonlyArray<Enqueueable>, j
   if (task === undefined) {
     const names = tasks.map(({ name }) => name).join(", ")
     return yield* new TaskUnknown({
-      detail: `there is no task ${JSON.stringify(job.task)} to enqueue. Tasks: ${names}`
+      detail: `there is no task "${job.task}" to enqueue. Tasks: ${names}`
     })
   }
   const delay = job.delay === undefined ? undefined : yield* lengthOf(job.delay)

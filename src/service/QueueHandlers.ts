@@ -25,15 +25,12 @@ export const layer = HttpApiBuilder.group(
     const found = <A>(asked: Effect.Effect<A, JobStoreUnavailable | QueueNotFound, JobStore>) =>
       asked.pipe(
         Effect.provideService(JobStore, store),
-        Effect.catchTag("JobStoreUnavailable", unavailable),
-        Effect.catchTag("QueueNotFound", ({ message: detail }) => Effect.fail(new QueueUnknown({ detail })))
+        Effect.catchTags({ JobStoreUnavailable: unavailable, QueueNotFound: unknown })
       )
     const steered = <A>(asked: Effect.Effect<A, JobStoreUnavailable | QueueNotFound | JobSettingRefused, JobStore>) =>
       asked.pipe(
         Effect.provideService(JobStore, store),
-        Effect.catchTag("JobStoreUnavailable", unavailable),
-        Effect.catchTag("QueueNotFound", ({ message: detail }) => Effect.fail(new QueueUnknown({ detail }))),
-        Effect.catchTag("JobSettingRefused", refused)
+        Effect.catchTags({ JobStoreUnavailable: unavailable, QueueNotFound: unknown, JobSettingRefused: refused })
       )
     const holdOf = ({ kind, name }: { readonly kind: string; readonly name: string }) => `${kind}:${name}`
 
@@ -62,8 +59,7 @@ export const layer = HttpApiBuilder.group(
         const limit = { name: params.name, ...payload }
         return QueueSummaries.setLimit(params.name, payload).pipe(
           Effect.provideService(JobStore, store),
-          Effect.catchTag("JobStoreUnavailable", unavailable),
-          Effect.catchTag("JobSettingRefused", refused),
+          Effect.catchTags({ JobStoreUnavailable: unavailable, JobSettingRefused: refused }),
           Effect.as(limit)
         )
       },
@@ -73,5 +69,7 @@ export const layer = HttpApiBuilder.group(
     })
   })
 )
+
+const unknown = ({ message: detail }: QueueNotFound) => Effect.fail(new QueueUnknown({ detail }))
 
 const refused = ({ message: detail }: JobSettingRefused) => Effect.fail(new QueueConflict({ detail }))

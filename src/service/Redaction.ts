@@ -56,6 +56,8 @@ export const job = (job: Job): Effect.Effect<Job> =>
     const failure = job.failure === null ? null : yield* failureOf(hide, job.task, job.failure)
     return payload === job.payload && output === job.output && failure === job.failure
       ? job
+      // its fields, in another instance
+      // oxlint-disable-next-line typescript/no-misused-spread -- as said
       : new Job({ ...job, payload, output, failure })
   })
 
@@ -69,7 +71,11 @@ export const run = (run: TaskRun): Effect.Effect<TaskRun> =>
     const hide = yield* Redaction
     const payload = yield* hide(run.task, "payload", run.payload)
     const output = run.output === null ? null : yield* hide(run.task, "success", run.output)
-    return payload === run.payload && output === run.output ? run : new TaskRun({ ...run, payload, output })
+    return payload === run.payload && output === run.output
+      ? run
+      // its fields, in another instance
+      // oxlint-disable-next-line typescript/no-misused-spread -- as said
+      : new TaskRun({ ...run, payload, output })
   })
 
 /**

@@ -14,7 +14,7 @@ const Schedules = Schema.Struct({ items: Schema.Array(ScheduleSummary) })
 const Repositories = Schema.Struct({ items: Schema.Array(RepositoryFigures) })
 
 // when they were collected is the one thing that differs
-const totals = ({ syncedAt: _, ...figures }: RepositoryFigures) => figures
+const totals = (figures: RepositoryFigures) => Object.entries(figures).filter(([name]) => name !== "syncedAt")
 
 const look = (url: string) =>
   Effect.all({

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { Attempt, Dispatch, MemoryRunLog, RunLog, Supervisor, Task } from "ostinato"
 import { RunId } from "ostinato/core/TaskRun"
-import { type JobId, runIdOf } from "ostinato/jobs/Job"
+import { JobId, runIdOf } from "ostinato/jobs/Job"
 import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import * as MemoryJobStore from "ostinato/jobs/stores/Memory"
@@ -181,7 +181,7 @@ describe("runs with jobs among them", () => {
   it("the jobs before a run are exactly those whose runs come before it", () => {
     const at = DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-21T00:00:00Z"))
     const jobs = [0, 1, 255, 256, 257, 0x5ffff, 0xfffff].flatMap((sequence) =>
-      [-1, 0, 1].map((ms) => String((BigInt(at + ms) << 20n) + BigInt(sequence)) as JobId)
+      [-1, 0, 1].map((ms) => JobId.make(String((BigInt(at + ms) << 20n) + BigInt(sequence))))
     )
     const hex = at.toString(16).padStart(12, "0")
     const time = `${hex.slice(0, 8)}-${hex.slice(8)}`

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as TestConsole from "effect/testing/TestConsole"
 import { Supervisor, Task } from "ostinato"
-import { Job, type JobId } from "ostinato/jobs/Job"
+import { Job, JobId } from "ostinato/jobs/Job"
 import { JobExplanation } from "ostinato/jobs/JobExplanation"
 import * as JobFilter from "ostinato/jobs/JobFilter"
 import * as JobQueue from "ostinato/jobs/JobQueue"
@@ -131,8 +131,8 @@ describe("jobs list", () => {
         // oxlint-disable-next-line eslint/no-control-regex -- these are what is looked for
         assert.notMatch(printed, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e]/)
       }
-      const back: { readonly payload: { readonly to: string } } = JSON.parse(outputs[3][1])
-      assert.strictEqual(back.payload.to, evil)
+      const back = yield* Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(Job)))(outputs[3][1])
+      assert.deepStrictEqual(back.payload, { to: evil })
     }).pipe(Effect.provide(Live)))
 })
 
@@ -149,7 +149,7 @@ describe("jobs show and explain", () => {
       const [, explained] = yield* said(ExplainJob.explain({ job: id, ...json }))
       const decode = Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(JobExplanation)))
       assert.deepInclude(yield* decode(explained), { id, state: "discarded" })
-      const none = "77" as JobId
+      const none = JobId.make("77")
       assert.strictEqual(yield* code(ShowJob.show({ job: none, ...table })), 3)
       assert.strictEqual(yield* code(ExplainJob.explain({ job: none, ...table })), 3)
     }).pipe(Effect.provide(Live)))
@@ -216,7 +216,7 @@ describe("jobs cancel, retry and redrive", () => {
   it.effect("change the jobs that are named: 0 for all, 2 for some, 4 for none, 3 where none is there", () =>
     Effect.gen(function*() {
       const ids = yield* Effect.forEach(["a", "b", "c"], (to) => enqueued(to, { delay: "1 day" }))
-      const [a = "1" as JobId, b = a, c = a] = ids
+      const [a = JobId.make("1"), b = a, c = a] = ids
       const by = { actor: Option.some("ada"), reason: Option.some("wrong") }
       assert.deepStrictEqual(yield* said(CancelJobs.cancel({ ...some, ...by, jobs: [a] })), [0, "1 job cancelled"])
       assert.deepStrictEqual((yield* JobQueue.get(a)).failure?.cancellation, { actor: "ada", reason: "wrong" })
@@ -225,7 +225,7 @@ describe("jobs cancel, retry and redrive", () => {
         "1 job cancelled\n1 job ended already"
       ])
       assert.strictEqual(yield* code(CancelJobs.cancel({ ...some, jobs: [a] })), 4)
-      assert.strictEqual(yield* code(CancelJobs.cancel({ ...some, jobs: ["77" as JobId] })), 3)
+      assert.strictEqual(yield* code(CancelJobs.cancel({ ...some, jobs: [JobId.make("77")] })), 3)
       assert.deepStrictEqual(yield* said(RetryJobs.retry({ ...some, jobs: [c] })), [0, "1 job due now"])
       assert.strictEqual(yield* state(c), "available")
       assert.strictEqual(yield* code(CancelJobs.cancel(some)), 64)
@@ -252,7 +252,7 @@ describe("jobs cancel, retry and redrive", () => {
 
   it.effect("redrive only what was discarded, unless the filter says otherwise, and with an edit as new jobs", () =>
     Effect.gen(function*() {
-      const [dead = "1" as JobId, well = dead] = yield* Effect.forEach(
+      const [dead = JobId.make("1"), well = dead] = yield* Effect.forEach(
         ["nobody", "ada"],
         (to) => enqueued(to, { tags: ["again"] })
       )
