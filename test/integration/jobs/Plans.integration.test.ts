@@ -19,6 +19,8 @@ interface Node {
 
 const decode = (json: string): { readonly "Query Text": string; readonly Plan: Node } => JSON.parse(json)
 
+const described = (kind: string, node: Node) => `${kind}: ${JSON.stringify({ ...node, Plans: undefined })}`
+
 const nodes = (node: Node): ReadonlyArray<Node> => [node, ...(node.Plans ?? []).flatMap(nodes)]
 
 const backlog = 20_000
@@ -32,7 +34,7 @@ const planned = Effect.fnUntraced(function*<A>(work: (sql: PgClient.PgClient) =>
     Reactivity.make
   )
   yield* sql`LOAD 'auto_explain'`
-  const mark = `plans ${Math.random()}`
+  const mark = "here the plans begin"
   for (
     const [setting, value] of [
       ["log_min_duration", "0"],
@@ -113,7 +115,7 @@ layer(store, { excludeTestServices: true })("plans", (it) => {
           seen.set(kind, (seen.get(kind) ?? 0) + 1)
           for (const node of nodes(Plan)) {
             const name = node["Relation Name"] ?? ""
-            const said = `${kind}: ${JSON.stringify({ ...node, Plans: undefined })}`
+            const said = described(kind, node)
             assert.isFalse(node["Node Type"] === "Seq Scan" && /^(ready|later|job|done|uniq|failure)/.test(name), said)
             if (kind !== "promote") assert.notMatch(node["Node Type"], /Sort/, said)
             // nothing passes more rows on than the batch has, or looks at them in vain

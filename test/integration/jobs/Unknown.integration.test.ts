@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Supervisor from "ostinato/core/Supervisor"
 import { JobId } from "ostinato/jobs/Job"
+import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as Postgres from "ostinato/jobs/stores/Postgres"
 import { Database } from "ostinato/store/Database"
 import { Notifier } from "ostinato/store/Notifier"
@@ -36,9 +37,6 @@ const rows = (marker: string) =>
     (sql) => sql<{ id: string }>`SELECT id::text FROM ostinato.job WHERE args ->> 'marker' = ${marker}`
   )
 
-let ids = 0n
-const newId = () => JobId.make(String((BigInt(Date.now()) << 20n) | (1n << 19n) | ids++))
-
 layer(store, { excludeTestServices: true })("an enqueue of unknown outcome", (it) => {
   for (const when of ["before", "after"] as const) {
     for (const key of ["id", "unique key"] as const) {
@@ -47,12 +45,12 @@ layer(store, { excludeTestServices: true })("an enqueue of unknown outcome", (it
           const { store, way } = yield* node
           // names are known, connections are open
           yield* store.enqueue([job({ queue: "unknown" })])
-          yield* store.enqueue([job({ queue: "unknown", id: newId() })])
+          yield* store.enqueue([job({ queue: "unknown", id: yield* JobQueue.newId })])
           const marker = `${when} ${key}`
           const wanted = job({
             queue: "unknown",
             payload: { marker },
-            ...(key === "id" ? { id: newId() } : { unique: unique(marker, { until: "forever" }) })
+            ...(key === "id" ? { id: yield* JobQueue.newId } : { unique: unique(marker, { until: "forever" }) })
           })
           way.arm(when, marker)
           const told = yield* Effect.flip(store.enqueue([wanted]))
@@ -70,12 +68,10 @@ layer(store, { excludeTestServices: true })("an enqueue of unknown outcome", (it
   it.effect("callers whose statement was shared are all told, and each may safely call again", () =>
     Effect.gen(function*() {
       const { store, way } = yield* node
-      yield* store.enqueue([job({ queue: "shared", id: newId() })])
+      yield* store.enqueue([job({ queue: "shared", id: yield* JobQueue.newId })])
       way.arm("after", "shared marker")
-      const wanted = Array.from(
-        { length: 100 },
-        () => job({ queue: "shared", payload: { marker: "shared marker" }, id: newId() })
-      )
+      const ids = yield* Effect.replicateEffect(JobQueue.newId, 100)
+      const wanted = ids.map((id) => job({ queue: "shared", payload: { marker: "shared marker" }, id }))
       const told = yield* Effect.forEach(wanted, (one) => Effect.result(store.enqueue([one])), {
         concurrency: "unbounded"
       })
@@ -83,7 +79,7 @@ layer(store, { excludeTestServices: true })("an enqueue of unknown outcome", (it
       assert.isTrue(unknown.length > 0 && unknown.every((tag) => tag === "EnqueueUnknown"), String(unknown))
       yield* Effect.forEach(wanted, (one) => store.enqueue([one]), { concurrency: "unbounded" })
       const found = yield* rows("shared marker")
-      assert.deepStrictEqual(new Set(found.map(({ id }) => id)), new Set(wanted.map(({ id }) => id!)))
+      assert.deepStrictEqual(new Set(found.map(({ id }) => id)), new Set<string>(ids))
       assert.strictEqual(found.length, wanted.length)
     }))
 

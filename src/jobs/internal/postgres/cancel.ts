@@ -3,11 +3,11 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as StoredText from "../../../store/StoredText.ts"
 import { JobId } from "../../Job.ts"
 import type { Steering } from "../../JobStore.ts"
 import * as channels from "./channels.ts"
 import * as columns from "./columns.ts"
+import * as jsonText from "./jsonText.ts"
 import { joining, outside, type StoreContext } from "./StoreContext.ts"
 import type { Wakes } from "./wakes.ts"
 
@@ -52,13 +52,13 @@ export const make = (
     joining(ctx, "cancel", (sql, isOpen) =>
       Effect.gen(function*() {
         const fates = new Map<JobId, Fate>()
-        const reason = JSON.stringify(StoredText.json({ actor: by.actor, reason: by.reason }))
-        const cause = JSON.stringify({
+        const reason = jsonText.stored({ actor: by.actor, reason: by.reason })
+        const cause = jsonText.stored({
           kind: "interruption",
           tag: "Cancelled",
-          message: StoredText.text(by.reason === null ? "cancelled" : `cancelled: ${by.reason}`),
+          message: by.reason === null ? "cancelled" : `cancelled: ${by.reason}`,
           cause: "",
-          cancellation: JSON.parse(reason)
+          cancellation: { actor: by.actor, reason: by.reason }
         })
         let left = ids.filter(isId)
         for (const id of ids) if (!isId(id)) fates.set(id, "unknown")

@@ -11,6 +11,7 @@ import { LeaseLost, OtherTransaction } from "../../JobError.ts"
 import type { End, Member, Working } from "../../JobStore.ts"
 import { type Address, addressOf } from "./claim.ts"
 import * as columns from "./columns.ts"
+import * as jsonText from "./jsonText.ts"
 import { inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
 import type { Wakes } from "./wakes.ts"
 
@@ -42,10 +43,14 @@ export const make = ({ house, s, user }: StoreContext, wakes: Wakes) => {
       columns.int4(ends.map(({ job }) => job.epoch)),
       columns.text(ends.map(({ outcome }) => outcomes[outcome])),
       columns.sparse(columns.int8, ends.map(({ delayMs }) => delayMs > 0 ? BigInt(Math.ceil(delayMs)) : null)),
-      text(ends.map(({ outcome, output }) => outcome === "completed" && output !== undefined ? json(output) : null)),
-      text(ends.map(({ report }) => report === null ? null : json(report))),
-      text(ends.map(({ failure }) => failure === null ? null : json(failure))),
-      text(ends.map(({ logs }) => logs.length === 0 ? null : json(logs))),
+      text(
+        ends.map(({ outcome, output }) =>
+          outcome === "completed" && output !== undefined ? jsonText.stored(output) : null
+        )
+      ),
+      text(ends.map(({ report }) => report === null ? null : jsonText.stored(report))),
+      text(ends.map(({ failure }) => failure === null ? null : jsonText.stored(failure))),
+      text(ends.map(({ logs }) => logs.length === 0 ? null : jsonText.stored(logs))),
       text(ends.map(({ note }) => note === null ? null : StoredText.text(note))),
       columns.int2(ends.map(({ job }) => (addressOf(job).flags & 47) | (job.meta.forget === true ? 8 : 0))),
       release
@@ -166,9 +171,3 @@ const grouped = (ends: ReadonlyArray<End>): Iterable<Group> => {
 const isPlain = (end: End, address: Address) =>
   end.outcome === "completed" && end.output === undefined && end.report === null && end.failure === null &&
   end.logs.length === 0 && (address.flags & 7) === 0 && address.ord === address.jobId
-
-const json = (value: unknown) => {
-  const text = JSON.stringify(value)
-  // only such text can hold what Postgres refuses
-  return text.includes("\\u") ? JSON.stringify(StoredText.json(JSON.parse(text))) : text
-}

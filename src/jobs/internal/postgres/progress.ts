@@ -2,10 +2,10 @@
  * What handlers say about how far they are: the newest word of the newest attempt.
  */
 import * as Effect from "effect/Effect"
-import * as StoredText from "../../../store/StoredText.ts"
 import type { Working } from "../../JobStore.ts"
 import { addressOf } from "./claim.ts"
 import * as columns from "./columns.ts"
+import * as jsonText from "./jsonText.ts"
 import { outside, type StoreContext } from "./StoreContext.ts"
 import type { Wakes } from "./wakes.ts"
 
@@ -31,7 +31,7 @@ export const make = ({ house, s }: StoreContext, wakes: Wakes): Pick<Working, "p
             columns.int8(said.map(({ job }) => addressOf(job).ord)),
             columns.int8(said.map(({ job }) => addressOf(job).jobId)),
             columns.int4(said.map(({ job }) => job.epoch)),
-            columns.text(said.map(({ value }) => JSON.stringify(StoredText.json(value))))
+            columns.text(said.map(({ value }) => jsonText.stored(value)))
           ]
         ).unprepared,
         wakes.changed

@@ -8,6 +8,7 @@ import * as StoredText from "../../../store/StoredText.ts"
 import { JobStoreUnavailable } from "../../JobError.ts"
 import type { NewJob } from "../../JobStore.ts"
 import * as columns from "./columns.ts"
+import * as jsonText from "./jsonText.ts"
 import type { Names } from "./names.ts"
 
 /** The client takes answers of up to 16 MiB; what is stored has to come back in one. */
@@ -39,13 +40,13 @@ export const make = (jobs: ReadonlyArray<NewJob>): Result.Result<ReadonlyArray<R
     if (total > largestCall) {
       return refused(job, `the call has more than ${largestCall} bytes: enqueue in several calls`)
     }
-    if (escaped(payload) && JSON.stringify(StoredText.json(job.payload)) !== payload) {
+    if (jsonText.isSuspect(payload) && jsonText.stored(job.payload) !== payload) {
       return refused(job, "its payload holds U+0000 or half of a surrogate pair, which Postgres cannot store")
     }
     rows.push({
       job,
       payload,
-      meta: meta === "{}" ? null : escaped(meta) ? JSON.stringify(StoredText.json(toJson(job.meta))) : meta
+      meta: meta === "{}" ? null : jsonText.stored(job.meta)
     })
   }
   return Result.succeed(rows)
@@ -133,12 +134,6 @@ export const further = (
 const releases = { done: "d", started: "s", forever: "n" }
 
 const conflicts = { skip: "k", replace: "r", reschedule: "m" }
-
-// only such text can hold what Postgres refuses
-const escaped = (json: string) => json.includes("\\u")
-
-// a meta is of plain values throughout
-const toJson = (meta: NewJob["meta"]) => JSON.parse(JSON.stringify(meta))
 
 const refused = (job: NewJob, why: string) =>
   Result.fail(
