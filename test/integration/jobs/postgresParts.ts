@@ -20,21 +20,27 @@ export const layer = Layer.mergeAll(Notifier.layer(), Lease.Lease.layer()).pipe(
 export const makeMembers = (lease: members.LeaseOptions = { lease: "3 seconds", beat: "500 millis" }) =>
   Effect.gen(function*() {
     const sql = yield* PgClient.PgClient
+    const timing = members.timing(lease)
     const made = yield* members.make({
       house: yield* ControlSql,
       schema: "ostinato",
       database: yield* Database,
       notifier: yield* Notifier,
       supervisor: yield* Supervisor.Supervisor,
-      timing: members.timing(lease)
+      timing
     })
     const beats = Effect.scoped(Effect.gen(function*() {
       const { id, lost } = yield* made.join({ node: "first", info: {}, serves: {} })
-      const recorded = Effect.repeat(
-        Effect.delay(sql`SELECT FROM ostinato.worker WHERE id = ${id} AND backend_pid > 0`, "20 millis"),
+      const renewed = Effect.repeat(
+        Effect.delay(
+          sql`
+            SELECT FROM ostinato.worker WHERE id = ${id} AND
+              expires_at > started_at + ${timing.leaseMs + 1} * interval '1 millisecond'`,
+          "20 millis"
+        ),
         { until: (rows) => rows.length > 0 }
       )
-      return yield* Effect.raceFirst(Effect.as(recorded, true), Effect.as(lost, false))
+      return yield* Effect.raceFirst(Effect.as(renewed, true), Effect.as(lost, false))
     }))
     yield* Effect.repeat(beats, { until: (beating) => beating })
     return made
