@@ -50,7 +50,7 @@ export interface Options {
  * import { Task } from "ostinato"
  * import { ChunkedTask } from "ostinato/jobs"
  *
- * const IndexPost = Task.make("docs.index", { payload: { id: Schema.String } })
+ * const IndexPost = Task.make("docs.index", { payload: { id: Schema.String }, error: Schema.String })
  * const IndexPosts = ChunkedTask.make(IndexPost, { size: 100 }, (items) =>
  *   Effect.succeed(items.map(({ payload }) => payload.id === "" ? Result.fail("no id") : Result.succeed(undefined)))
  * )

@@ -191,9 +191,34 @@ export const serve = <Name extends string, P extends Storable, S extends Storabl
 })
 
 /**
- * A worker that runs until its scope closes, and then stops as `stop` does.
+ * A worker that runs until its scope closes, and then stops as `stop` does. It does not compile without the handlers of
+ * its tasks.
  *
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Supervisor, Task } from "ostinato"
+ * import { JobQueue, JobWorker } from "ostinato/jobs"
+ * import * as Memory from "ostinato/jobs/stores/Memory"
+ *
+ * const Greet = Task.make("docs.greet", { payload: { name: Schema.String }, success: Schema.String })
+ * const GreetLive = Greet.toLayer(({ name }) => Effect.succeed(`Hello ${name}`))
+ *
+ * const worker = JobWorker.layer({ queues: { mail: { concurrency: 50 } }, tasks: [Greet] })
+ *
+ * const program = Effect.gen(function*() {
+ *   const { id } = yield* JobQueue.enqueue(Greet, { name: "Ada" }, { queue: "mail" })
+ *   return yield* JobQueue.result(Greet, id)
+ * })
+ *
+ * await Effect.runPromise(program.pipe(
+ *   Effect.provide(worker.pipe(
+ *     Layer.provide(GreetLive),
+ *     Layer.provideMerge(Layer.provideMerge(Memory.layer, Supervisor.layer))
+ *   ))
+ * )) // => "Hello Ada"
+ * ```
  */
 export const layer = <const Tasks extends ReadonlyArray<Servable>>(
   options: Options<Tasks>

@@ -113,6 +113,28 @@ describe("a worker", () => {
       )
     }).pipe(Effect.provide(store)))
 
+  it.live("gives another queue its turn although one has a backlog of work that never waits", () =>
+    Effect.gen(function*() {
+      const order: Array<string> = []
+      const Busy = Task.make("busy", { payload: { queue: Schema.String } })
+      const busy = Busy.toLayer(({ queue }) =>
+        Effect.sync(() => {
+          const end = performance.now() + 1
+          while (performance.now() < end);
+          order.push(queue)
+        })
+      )
+      const backlog = Array.from({ length: 300 }, () => JobQueue.job(Busy, { queue: "a" }, { queue: "a" }))
+      yield* JobQueue.enqueueAll([...backlog, JobQueue.job(Busy, { queue: "b" }, { queue: "b" })])
+      yield* until("b had its turn", Effect.sync(() => order.includes("b"))).pipe(
+        Effect.provide(Layer.provide(
+          JobWorker.layer({ queues: { a: { concurrency: 1000 }, b: {} }, tasks: [Busy], drain: 0 }),
+          busy
+        ))
+      )
+      assert.isBelow(order.indexOf("b"), 100)
+    }).pipe(Effect.provide(store)))
+
   it.effect("fetches ahead by itself as much as its pace says, and records ends in batches", () => {
     const sizes = { claim: 0, finish: 0 }
     return Effect.gen(function*() {

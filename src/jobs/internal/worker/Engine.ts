@@ -26,8 +26,8 @@ import type { Served } from "./Served.ts"
 import { signalled, Undecodable } from "./signal.ts"
 import { isTraced, spanned } from "./span.ts"
 
-/** Work begun in one go, and the milliseconds that it may take before others get their turn. */
-const batch = { starts: 256, millis: 5 }
+/** Milliseconds for which work is begun in one go, before others get their turn. */
+const slice = 5
 
 export interface EngineOptions {
   readonly lanes: ReadonlyArray<Lane>
@@ -56,6 +56,8 @@ export class Engine {
   private readonly watch: Watch
   private readonly isTraced: boolean
   private readonly idle = new Set<() => void>()
+  /** Whose turn it is: the place of a lane. */
+  private turn = 0
   private isScheduled = false
   private isPumping = false
 
@@ -181,20 +183,29 @@ export class Engine {
     if (this.isPumping) return
     this.isPumping = true
     const since = this.now()
-    let starts = 0
+    const lanes = Array.from(this.lanes.values())
     let isCut = false
-    for (const lane of this.lanes.values()) {
-      while (!isCut && lane.running.size < lane.capacity) {
-        const live = lane.next()
-        if (live === undefined) break
-        this.begin(lane, live)
-        starts += 1
-        isCut = (starts & (batch.starts - 1)) === 0 && this.now() - since >= batch.millis
-      }
+    // after a cut it is the next queue's turn, so none waits for the end of another's backlog
+    for (let i = 0; i < lanes.length && !isCut; i++) {
+      const lane = lanes[this.turn % lanes.length]
+      if (lane === undefined) break
+      isCut = this.fill(lane, since)
       lane.noteRoom()
+      if (isCut || i < lanes.length - 1) this.turn = (this.turn + 1) % lanes.length
     }
     this.isPumping = false
     if (isCut) this.schedule()
+  }
+
+  /** Whether it was cut short. */
+  private fill(lane: Lane, since: number): boolean {
+    while (lane.running.size < lane.capacity) {
+      const live = lane.next()
+      if (live === undefined) break
+      this.begin(lane, live)
+      if (live.begunAt - since >= slice) return true
+    }
+    return false
   }
 
   private begin(lane: Lane, live: LiveAttempt): void {
