@@ -72,6 +72,22 @@ export type Decision =
  * Takes a pipeline apart. Undefined where the task is none.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Result, Schema } from "effect"
+ * import { Pipeline, PipelineStages, Task } from "ostinato"
+ *
+ * const Count = Task.fn("docs.count", { payload: { text: Schema.String }, success: Schema.Int },
+ *   ({ text }) => Effect.succeed(text.length))
+ * const Report = Pipeline.make("docs.report", { payload: { text: Schema.String } }).pipe(
+ *   Pipeline.stage("first", Count, { input: ({ payload }) => payload }),
+ *   Pipeline.stage("second", Count, { input: ({ first }) => ({ text: String(first) }) })
+ * )
+ *
+ * const apart = PipelineStages.of(Report)
+ * const names = apart === undefined ? [] : Result.getOrThrow(apart).stages.map(({ name }) => name)
+ * names // => ["first", "second"]
+ * ```
  */
 export const of = <T extends Any>(
   task: T

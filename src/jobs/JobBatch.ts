@@ -33,6 +33,31 @@ export interface EnqueuedBatch {
  * Enqueues jobs, and the one that folds their results. A batch without jobs is folded at once.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Layer, Result, Schema } from "effect"
+ * import { Supervisor, Task } from "ostinato"
+ * import { JobBatch, JobQueue, JobWorker, MemoryJobStore } from "ostinato/jobs"
+ *
+ * const Half = Task.fn("docs.half", { payload: { n: Schema.Int }, success: Schema.Int, error: Schema.String },
+ *   ({ n }) => n % 2 === 0 ? Effect.succeed(n / 2) : Effect.fail(`${n} is odd`))
+ * const Sum = Task.fn("docs.sum", { success: Schema.Int }, () =>
+ *   Effect.map(Effect.orDie(JobBatch.results(Half)), (halves) =>
+ *     halves.filter(Result.isSuccess).reduce((sum, { success }) => sum + success, 0)))
+ *
+ * const program = Effect.gen(function*() {
+ *   const { fold } = yield* JobBatch.enqueue({
+ *     jobs: [2, 3, 4].map((n) => JobQueue.job(Half, { n })),
+ *     fold: JobQueue.job(Sum, {})
+ *   })
+ *   return yield* JobQueue.result(Sum, fold.id)
+ * })
+ *
+ * const worker = JobWorker.layer({ queues: { default: {} }, tasks: [Half, Sum] })
+ * await Effect.runPromise(program.pipe(
+ *   Effect.provide(Layer.provideMerge(worker, Layer.provideMerge(MemoryJobStore.layer, Supervisor.layer)))
+ * )) // => 3
+ * ```
  */
 export const enqueue = (batch: {
   /** Made by `JobQueue.job`. */

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { RunContext } from "../core/RunContext.ts"
 import type { Cancellation } from "../core/TaskRun.ts"
+import * as Part from "./internal/graph/part.ts"
 import { pages, type Selection } from "./internal/pages.ts"
 import type { Job, JobId } from "./Job.ts"
 import { JobNotFound, type JobStoreUnavailable } from "./JobError.ts"
@@ -96,7 +97,8 @@ export interface Cancelled extends Bulk {
 
 /**
  * Cancels jobs, by default in the name of the actor of the `RunContext`. One that does not run ends at once; one that runs
- * is interrupted by its worker, wherever that is, and ends when its finalizers have.
+ * is interrupted by its worker, wherever that is, and ends when its finalizers have. With the run of a pipeline its stages are
+ * cancelled, which are not counted.
  *
  * @category combinators
  */
@@ -109,11 +111,18 @@ export const cancel = (
     const wish = yield* wished(by)
     const found = sorted("cancelled", "requested", "already", "ended", "unknown")
     const more = yield* pages(selection, by?.limit, (ids) =>
-      Effect.map(store.cancel(ids, wish), (fates) => {
+      Effect.gen(function*() {
+        const fates = yield* store.cancel(ids, wish)
         for (const id of ids) found[fates.get(id) ?? "unknown"].push(id)
+        const gone = ids.filter((id) => fates.get(id) === "cancelled")
+        const stages = gone.length === 0 ? [] : (yield* store.getMany(gone)).flatMap(stagesOf)
+        if (stages.length > 0) yield* store.cancel(stages, wish)
       }))
     return { ...found, more }
   })
+
+/** Of the run of a pipeline, which are of no use without it. */
+const stagesOf = (job: Job): ReadonlyArray<JobId> => Array.from(Part.stagesOf(job)?.values() ?? [])
 
 /**
  * What became of jobs that were to be changed.

@@ -71,6 +71,32 @@ export const tasks = <T extends Any>(pipeline: T): ReadonlyArray<Work<Requires<T
  * answer is that of the closing job, whose id is the run; `JobQueue.result` gives its typed result.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Pipeline, Supervisor, Task } from "ostinato"
+ * import { JobGraph, JobQueue, JobWorker, MemoryJobStore } from "ostinato/jobs"
+ *
+ * const Words = Task.fn("docs.words", { payload: { text: Schema.String }, success: Schema.Array(Schema.String) },
+ *   ({ text }) => Effect.succeed(text.split(" ")))
+ * const Count = Task.fn("docs.count", { payload: { words: Schema.Array(Schema.String) }, success: Schema.Int },
+ *   ({ words }) => Effect.succeed(words.length))
+ *
+ * const Report = Pipeline.make("docs.report", { payload: { text: Schema.String } }).pipe(
+ *   Pipeline.stage("words", Words, { input: ({ payload }) => payload }),
+ *   Pipeline.stage("count", Count, { input: ({ words }) => ({ words }) })
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const { id } = yield* JobGraph.enqueue(Report, { text: "to be or not" })
+ *   return (yield* JobQueue.result(Report, id)).count
+ * })
+ *
+ * const worker = JobWorker.layer({ queues: { default: {} }, tasks: JobGraph.tasks(Report) })
+ * await Effect.runPromise(program.pipe(
+ *   Effect.provide(Layer.provideMerge(worker, Layer.provideMerge(MemoryJobStore.layer, Supervisor.layer)))
+ * )) // => 4
+ * ```
  */
 export const enqueue = <T extends Any>(
   pipeline: T,

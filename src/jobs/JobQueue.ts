@@ -49,6 +49,24 @@ export type { EnqueueError, JobOptions, JobRequest }
  * Enqueues one job. In an open transaction of the store's client it is there when that commits.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Supervisor, Task } from "ostinato"
+ * import { JobQueue, MemoryJobStore } from "ostinato/jobs"
+ *
+ * const Send = Task.make("docs.send", { payload: { to: Schema.String } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const options = { queue: "mail", delay: "5 minutes", unique: { by: ["to"] } } as const
+ *   const first = yield* JobQueue.enqueue(Send, { to: "ada" }, options)
+ *   const second = yield* JobQueue.enqueue(Send, { to: "ada" }, options)
+ *   return [second.duplicate, first.id === second.id]
+ * })
+ *
+ * const store = Layer.provide(MemoryJobStore.layer, Supervisor.layer)
+ * await Effect.runPromise(Effect.provide(program, store)) // => [true, true]
+ * ```
  */
 export const enqueue = <T extends Any>(
   task: T,
@@ -77,6 +95,25 @@ export const job = <T extends Any>(
  * jobs.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { Supervisor, Task } from "ostinato"
+ * import { JobQueue, MemoryJobStore } from "ostinato/jobs"
+ *
+ * const Send = Task.make("docs.send", { payload: { to: Schema.String } })
+ * const Report = Task.make("docs.report")
+ *
+ * const mails = ["ada", "bob"].map((to) => JobQueue.job(Send, { to }))
+ * const report = JobQueue.job(Report, {}, { after: mails })
+ *
+ * const program = Effect.andThen(JobQueue.enqueueAll([...mails, report]), JobQueue.queue("default"))
+ * const { counts } = await Effect.runPromise(
+ *   Effect.provide(program, Layer.provide(MemoryJobStore.layer, Supervisor.layer))
+ * )
+ * counts.available // => 2
+ * counts.pending // => 1
+ * ```
  */
 export const enqueueAll = (
   jobs: ReadonlyArray<JobRequest>
@@ -94,6 +131,24 @@ const spanned = <A, E, R>(name: string, enqueuing: Effect.Effect<A, E, R>): Effe
  * where the open one belongs to another client.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { SqlClient } from "effect/sql"
+ * import { Task } from "ostinato"
+ * import { JobQueue } from "ostinato/jobs"
+ * import { Database } from "ostinato/store"
+ *
+ * const Welcome = Task.make("docs.welcome", { payload: { user: Schema.Int } })
+ *
+ * // both are there, or neither
+ * const register = (user: number) =>
+ *   Database.Database.transaction(Effect.gen(function*() {
+ *     const sql = yield* SqlClient.SqlClient
+ *     yield* sql`INSERT INTO users (id) VALUES (${user})`
+ *     return yield* JobQueue.enqueueTx(Welcome, { user })
+ *   }))
+ * ```
  */
 export const enqueueTx = <T extends Any>(
   task: T,
@@ -143,6 +198,25 @@ export interface DispatchOptions<By extends string>
  * neither; a tick makes one job, however often it is dispatched.
  *
  * @category constructors
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Task } from "ostinato"
+ * import { JobQueue } from "ostinato/jobs"
+ * import { PeriodicTask, Timetable } from "ostinato/schedule"
+ *
+ * const Sync = Task.make("docs.sync", { payload: { platform: Schema.String } })
+ *
+ * const Fortnightly = PeriodicTask.make("docs.fortnightly", {
+ *   timetable: Timetable.every("2 weeks"),
+ *   task: Sync,
+ *   payload: { platform: "github" },
+ *   mode: "enqueue",
+ *   dispatch: JobQueue.dispatch({ queue: "sync", unique: { by: ["platform"], until: "done" } })
+ * })
+ *
+ * Fortnightly.mode // => "enqueue"
+ * ```
  */
 export const dispatch = <const By extends string = never>(options?: DispatchOptions<By>) =>
   RunGate.asking(<T extends Any & Keyed<By>>(

@@ -99,6 +99,20 @@ export interface Redriven {
  * Redrives what a filter finds: discarded jobs unless it names other states; of those that have not ended none.
  *
  * @category combinators
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Task } from "ostinato"
+ * import { JobFilter, JobQueue } from "ostinato/jobs"
+ *
+ * const Send = Task.make("docs.send", { payload: { to: Schema.String } })
+ *
+ * // at most ten a second, to another address
+ * const mended = JobQueue.redrive({ ...JobFilter.all, tasks: ["docs.send"], errors: ["Bounced"] }, {
+ *   edit: JobQueue.editing(Send, ({ to }) => ({ to: to.toLowerCase() })),
+ *   perSecond: 10
+ * })
+ * ```
  */
 export const redrive = (
   filter: JobFilter,

@@ -157,6 +157,13 @@ export const limits: Effect.Effect<ReadonlyArray<Limit>, JobStoreUnavailable, Jo
  * wait already; what runs is not stopped.
  *
  * @category combinators
+ * @example
+ * ```ts
+ * import { JobQueue } from "ostinato/jobs"
+ *
+ * // for each key at most 4 at once, and no more than 5,000 in an hour
+ * const limited = JobQueue.setLimit("forge", { permits: 4, rate: { units: 5000, per: "1 hour", burst: 100 } })
+ * ```
  */
 export const setLimit = (name: string, limit: {
   /** At once for each key, from 1. Defaults to as many as there are. */

@@ -209,6 +209,14 @@ describe("JobGraph", () => {
     )
   })
 
+  it.effect("cancelling a run that is due later cancels its stages at once", () =>
+    Effect.gen(function*() {
+      const { id } = yield* JobGraph.enqueue(Sync, { platform: "github" }, { delay: "1 day" })
+      const { cancelled } = yield* JobControl.cancel([id])
+      assert.deepStrictEqual(cancelled, [id])
+      assert.strictEqual(yield* JobControl.count({ ...JobFilter.all, states: ["cancelled"] }), 5)
+    }).pipe(Effect.provide(store)))
+
   it.effect("a run whose worker died goes on at the unfinished stage, and repeats none that has completed", () => {
     const ran: Array<string> = []
     return Effect.gen(function*() {

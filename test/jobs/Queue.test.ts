@@ -3,6 +3,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { Attempt, RunContext, Task } from "ostinato"
@@ -125,7 +126,10 @@ describe("JobQueue", () => {
       const calls: Array<number> = []
       return Effect.gen(function*() {
         const answers = yield* JobQueue.enqueueAll(
-          Array.from({ length: 500 }, (_, n) => JobQueue.job(Send, { to: `${n % 400}` }, { unique: {} }))
+          Array.from(
+            { length: 500 },
+            (_, n) => JobQueue.job(Send, { to: `${n % 400}` }, { queue: "counted", unique: {} })
+          )
         )
         assert.deepStrictEqual(calls, [500])
         assert.deepStrictEqual(answers.map(({ duplicate }) => duplicate), [
@@ -134,9 +138,13 @@ describe("JobQueue", () => {
         ])
         assert.deepStrictEqual(answers.slice(400).map(({ id }) => id), answers.slice(0, 100).map(({ id }) => id))
         const [queue] = yield* JobQueue.queues
-        assert.deepInclude(queue, { name: "default" })
+        assert.deepInclude(queue, { name: "counted" })
         assert.strictEqual(queue?.counts.available, 400)
         assert.deepStrictEqual(yield* JobQueue.enqueueAll([]), [])
+        const counted = (yield* Metric.snapshot).find(({ attributes, id }) =>
+          id === "ostinato_jobs_inserted_total" && attributes?.["task"] === "send" && attributes["queue"] === "counted"
+        )
+        assert.deepInclude(counted?.state, { count: 400 })
       }).pipe(Effect.provide(changed((jobs) => ({
         enqueue: (rows) => {
           calls.push(rows.length)

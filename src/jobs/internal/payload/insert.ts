@@ -10,6 +10,7 @@ import { type Enqueued, JobStore, type NewJob } from "../../JobStore.ts"
 import { merged } from "../unique/merge.ts"
 import { immediate } from "../worker/immediate.ts"
 import { surroundings } from "./around.ts"
+import { counted } from "./counted.ts"
 import { prepare } from "./prepare.ts"
 
 export type EnqueueError = JobInvalid | EnqueueUnknown | JobStoreUnavailable
@@ -33,6 +34,7 @@ export const insert = (
       ? yield* merged(requests, jobs)
       : yield* Effect.flatMap(JobStore, (store) => store.enqueue(jobs))
     if (jobs.some(({ id }) => id !== null)) yield* refuseTaken(jobs, answers)
+    yield* counted(jobs, answers)
     return answers
   })
 
