@@ -40,6 +40,9 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
         OSTINATO_SCHEMA: "Shop",
         DATABASE_URL: "mysql://user:secret@127.0.0.1/x",
         TASK_SCHEDULER_ENABLED: "perhaps",
+        OSTINATO_ROLE: "boss",
+        OSTINATO_QUEUES: "insights",
+        OSTINATO_DAILY: "perhaps",
         OSTINATO_DRAIN_TIMEOUT: "soon",
         OSTINATO_REPOSITORY: "https://user:secret@example.org/score.git",
         LOG_LEVEL: "loud",
@@ -53,10 +56,13 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve refuses", (it) =
         "DATABASE_URL",
         "OSTINATO_SCHEMA",
         "TASK_SCHEDULER_ENABLED",
+        "OSTINATO_ROLE",
+        "OSTINATO_QUEUES",
         "OSTINATO_DRAIN_TIMEOUT",
         "LOG_LEVEL",
         "LOG_FORMAT",
-        "OSTINATO_REPOSITORY"
+        "OSTINATO_REPOSITORY",
+        "OSTINATO_DAILY"
       ])
       assert.notInclude(stderr.join("\n"), "secret")
       assert.isFalse(touched)
