@@ -144,6 +144,28 @@ layer(store, { excludeTestServices: true })("ends of attempts", (it) => {
       assert.deepStrictEqual(ids(yield* claim(worker, "hold", 9)), [b!.id])
     }))
 
+  it.effect("a result that could not be read back discards the job and says so, and nobody else in the batch", () =>
+    Effect.gen(function*() {
+      const { claim, enqueue, finish, get } = yield* Store
+      yield* enqueue([job({ queue: "large" }), job({ queue: "large" }), job({ queue: "large" })])
+      const worker = yield* member()
+      const [large, fine, loud] = yield* claim(worker, "large", 9)
+      const text = "x".repeat(9 * 1024 * 1024)
+      const fenced = yield* finish(worker, [
+        end(large!, { output: text }),
+        end(fine!, { output: "fine" }),
+        end(loud!, { outcome: "discarded", failure: { ...failure("Loud"), cause: text }, logs: [logLine(text)] })
+      ])
+      assert.strictEqual(fenced.size, 0)
+      const jobs = [yield* get(large!.id), yield* get(fine!.id), yield* get(loud!.id)]
+      assert.deepStrictEqual(jobs.map((one) => [one!.state, one!.output, one!.failure?.tag]), [
+        ["discarded", null, "OutputTooLarge"],
+        ["completed", "fine", undefined],
+        ["discarded", null, "Loud"]
+      ])
+      assert.match(jobs[0]!.failure!.message, /9437186 bytes/)
+    }))
+
   it.effect("what is handed back is there at once, unspent, and the attempt that gave it back is fenced", () =>
     Effect.gen(function*() {
       const { claim, enqueue, finish, handBack } = yield* Store

@@ -5,13 +5,12 @@
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
-import * as StoredText from "../../../store/StoredText.ts"
 import { type JobId } from "../../Job.ts"
 import { LeaseLost, OtherTransaction } from "../../JobError.ts"
 import type { End, Member, Working } from "../../JobStore.ts"
-import { type Address, addressOf } from "./claim.ts"
+import { addressOf } from "./claim.ts"
 import * as columns from "./columns.ts"
-import * as jsonText from "./jsonText.ts"
+import { type Group, grouped, type Row, row } from "./ends.ts"
 import { inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
 import type { Wakes } from "./wakes.ts"
 
@@ -33,7 +32,8 @@ export const make = ({ house, s, user }: StoreContext, wakes: Wakes) => {
     ])
   const finished = (sql: PgClient.PgClient, member: Member, group: Group, release: boolean) => {
     const { ends } = group
-    const text = (values: ReadonlyArray<string | null>) => columns.sparse(columns.text, values)
+    const rows = ends.map(row)
+    const text = (value: (row: Row) => string | null) => columns.sparse(columns.text, rows.map(value))
     return sql.unsafe<Answer>(finishText, [
       member.id,
       group.queueId,
@@ -41,17 +41,13 @@ export const make = ({ house, s, user }: StoreContext, wakes: Wakes) => {
       columns.int8(ends.map(({ job }) => addressOf(job).ord)),
       columns.int8(ends.map(({ job }) => addressOf(job).jobId)),
       columns.int4(ends.map(({ job }) => job.epoch)),
-      columns.text(ends.map(({ outcome }) => outcomes[outcome])),
+      text(({ outcome }) => outcome),
       columns.sparse(columns.int8, ends.map(({ delayMs }) => delayMs > 0 ? BigInt(Math.ceil(delayMs)) : null)),
-      text(
-        ends.map(({ outcome, output }) =>
-          outcome === "completed" && output !== undefined ? jsonText.stored(output) : null
-        )
-      ),
-      text(ends.map(({ report }) => report === null ? null : jsonText.stored(report))),
-      text(ends.map(({ failure }) => failure === null ? null : jsonText.stored(failure))),
-      text(ends.map(({ logs }) => logs.length === 0 ? null : jsonText.stored(logs))),
-      text(ends.map(({ note }) => note === null ? null : StoredText.text(note))),
+      text(({ output }) => output),
+      text(({ report }) => report),
+      text(({ cause }) => cause),
+      text(({ logs }) => logs),
+      text(({ note }) => note),
       columns.int2(ends.map(({ job }) => (addressOf(job).flags & 47) | (job.meta.forget === true ? 8 : 0))),
       release
     ])
@@ -106,7 +102,8 @@ export const make = ({ house, s, user }: StoreContext, wakes: Wakes) => {
     Effect.gen(function*() {
       if (!(yield* inTransaction(user))) return yield* new OtherTransaction({ operation: "completeTx" })
       const address = addressOf(end.job)
-      const group = { ...place(address), epoch: null, history: true, ends: [end] }
+      const { priority, queueId } = address
+      const group = { queueId, priority, epoch: null, history: true, ends: [end] }
       const [answer] = yield* Effect.mapError(
         finished(user, member, group, false),
         (error) => unavailable("complete", error)
@@ -133,41 +130,3 @@ interface Answer {
   readonly fenced: ReadonlyArray<bigint>
   readonly woken: ReadonlyArray<number>
 }
-
-/** Ends that go in one statement. */
-interface Group {
-  readonly queueId: number
-  readonly priority: number
-  /** Of plain completions; null: everything else. */
-  readonly epoch: number | null
-  readonly history: boolean
-  readonly ends: Array<End>
-}
-
-const outcomes = { completed: "c", discarded: "f", cancelled: "x", retry: "r", snooze: "s", hold: "h" }
-
-const place = ({ priority, queueId }: Address) => ({ queueId, priority })
-
-const grouped = (ends: ReadonlyArray<End>): Iterable<Group> => {
-  const groups = new Map<string, Group>()
-  let last: Group | undefined
-  for (const end of ends) {
-    const address = addressOf(end.job)
-    const epoch = isPlain(end, address) ? end.job.epoch : null
-    const history = end.job.meta.forget !== true
-    // most often all are of one kind
-    const same = last !== undefined && last.queueId === address.queueId && last.priority === address.priority &&
-      last.epoch === epoch && (epoch === null || last.history === history)
-    if (last === undefined || !same) {
-      const key = `${address.queueId} ${address.priority} ${epoch} ${epoch === null || history}`
-      last = groups.get(key) ?? { ...place(address), epoch, history, ends: [] }
-      groups.set(key, last)
-    }
-    last.ends.push(end)
-  }
-  return groups.values()
-}
-
-const isPlain = (end: End, address: Address) =>
-  end.outcome === "completed" && end.output === undefined && end.report === null && end.failure === null &&
-  end.logs.length === 0 && (address.flags & 7) === 0 && address.ord === address.jobId

@@ -31,10 +31,13 @@ export const make = ({ house, s }: StoreContext, wakes: Wakes): Pick<Working, "p
             columns.int8(said.map(({ job }) => addressOf(job).ord)),
             columns.int8(said.map(({ job }) => addressOf(job).jobId)),
             columns.int4(said.map(({ job }) => job.epoch)),
-            columns.text(said.map(({ value }) => jsonText.stored(value)))
+            columns.text(said.map(({ value }) => readable(jsonText.stored(value))))
           ]
         ).unprepared,
         wakes.changed
       )
     )
 })
+
+// what is too large to be read back says nothing
+const readable = (text: string) => jsonText.fits(text) ? text : "null"

@@ -11,8 +11,6 @@ import * as columns from "./columns.ts"
 import * as jsonText from "./jsonText.ts"
 import type { Names } from "./names.ts"
 
-/** The client takes answers of up to 16 MiB; what is stored has to come back in one. */
-const largest = 8 * 1024 * 1024
 const largestCall = 128 * 1024 * 1024
 
 /** A job that can be stored. */
@@ -31,10 +29,10 @@ export const make = (jobs: ReadonlyArray<NewJob>): Result.Result<ReadonlyArray<R
     const meta = JSON.stringify(job.meta)
     const size = payload.length + meta.length
     total += size
-    if (size * 3 > largest && Buffer.byteLength(payload) + Buffer.byteLength(meta) > largest) {
+    if (size * 3 > jsonText.largest && Buffer.byteLength(payload) + Buffer.byteLength(meta) > jsonText.largest) {
       return refused(
         job,
-        `its payload has ${Buffer.byteLength(payload)} bytes, more than the ${largest} that can be read back`
+        `its payload has ${Buffer.byteLength(payload)} bytes, more than the ${jsonText.largest} that can be read back`
       )
     }
     if (total > largestCall) {
