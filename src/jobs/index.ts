@@ -1,4 +1,7 @@
 export * as ChunkedTask from "./ChunkedTask.ts"
+export * as PostgresCircuitBreakerStore from "./interop/PostgresCircuitBreakerStore.ts"
+export * as PostgresPersistedQueueStore from "./interop/PostgresPersistedQueueStore.ts"
+export * as PostgresRateLimiterStore from "./interop/PostgresRateLimiterStore.ts"
 export * as Job from "./Job.ts"
 export * as JobAttempt from "./JobAttempt.ts"
 export * as JobBatch from "./JobBatch.ts"

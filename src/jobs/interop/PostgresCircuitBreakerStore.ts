@@ -37,6 +37,22 @@ export interface Options {
  * The store on the tables of jobs (`PostgresJobStore.migrations`).
  *
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { CircuitBreaker } from "effect/persistence"
+ * import { PostgresCircuitBreakerStore } from "ostinato/jobs"
+ *
+ * // needs the layers of `Database`
+ * const Breaker = CircuitBreaker.layer({
+ *   tripPolicy: CircuitBreaker.consecutive(5),
+ *   openDuration: "30 seconds"
+ * }).pipe(Layer.provide(PostgresCircuitBreakerStore.layer()))
+ *
+ * const call = Effect.flatMap(CircuitBreaker.CircuitBreaker, (breaker) =>
+ *   breaker.execute(Effect.succeed("answer"), { key: "api.example.com" }))
+ * const program = Effect.provide(call, Breaker)
+ * ```
  */
 export const layer = (options: Options = {}): Layer.Layer<CircuitBreakerStore, never, ControlSql> =>
   Layer.effect(

@@ -27,7 +27,24 @@ import * as membership from "../internal/interop/membership.ts"
 import { type Claimed, type End, JobStore, type NewJob } from "../JobStore.ts"
 
 /**
+ * The store on the jobs of whatever `JobStore` there is.
+ *
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { PersistedQueue } from "effect/persistence"
+ * import { MemoryJobStore, PostgresPersistedQueueStore } from "ostinato/jobs"
+ *
+ * const Queues = PersistedQueue.layer.pipe(
+ *   Layer.provide(PostgresPersistedQueueStore.layer),
+ *   Layer.provide(MemoryJobStore.layer) // or PostgresJobStore.layer()
+ * )
+ *
+ * const mails = PersistedQueue.make({ name: "mails", schema: Schema.Struct({ to: Schema.String }) })
+ * const program = Effect.flatMap(mails, (queue) => queue.offer({ to: "ann@example.com" }, { id: "welcome-ann" }))
+ * const offered = Effect.provide(program, Queues)
+ * ```
  */
 export const layer: Layer.Layer<PersistedQueueStore, never, JobStore> = Layer.effect(
   PersistedQueueStore,

@@ -21,6 +21,19 @@ import * as rate from "../internal/interop/rate.ts"
  * The store on the tables of jobs (`PostgresJobStore.migrations`).
  *
  * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { RateLimiter } from "effect/persistence"
+ * import { PostgresRateLimiterStore } from "ostinato/jobs"
+ *
+ * // needs the layers of `Database`
+ * const Limits = RateLimiter.layer.pipe(Layer.provide(PostgresRateLimiterStore.layer))
+ *
+ * const ask = Effect.flatMap(RateLimiter.RateLimiter, (limits) =>
+ *   limits.consume({ key: "github", limit: 5000, window: "1 hour", onExceeded: "delay" }))
+ * const program = Effect.provide(ask, Limits)
+ * ```
  */
 export const layer: Layer.Layer<RateLimiterStore, never, ControlSql> = Layer.effect(
   RateLimiterStore,

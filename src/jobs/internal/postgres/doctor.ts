@@ -17,7 +17,7 @@ export interface Pinning {
   readonly detail: string
 }
 
-export interface Health {
+interface Health {
   readonly pinning: ReadonlyArray<Pinning>
   /** Of the hot table. Rows are estimates of the server. */
   readonly ready: { readonly rows: number; readonly deadRows: number; readonly bytes: number }
