@@ -45,7 +45,7 @@ const sequence = Effect.fnUntraced(
       queue: name,
       ids: [],
       claims: [],
-      asked: new Set()
+      cancelled: new Set()
     }))
     const [model, real] = runs
     if (model === undefined || real === undefined) return yield* Effect.die("two sides")

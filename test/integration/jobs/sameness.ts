@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import { isEnded, type Job, type JobId } from "ostinato/jobs/Job"
+import type { Job, JobId } from "ostinato/jobs/Job"
 import type { Claimed, End, JobStore, Member, NewJob } from "ostinato/jobs/JobStore"
 
 export interface Side {
@@ -26,8 +26,8 @@ export interface Run {
   readonly queue: string
   readonly ids: Array<JobId>
   readonly claims: Array<{ readonly seat: Seat; readonly job: Claimed }>
-  /** Jobs whose worker was asked to end them. */
-  readonly asked: Set<JobId>
+  /** Jobs that were cancelled at some time: their last entry may be the end instead of an attempt. */
+  readonly cancelled: Set<JobId>
 }
 
 export interface Command {
@@ -63,7 +63,8 @@ const seen = (run: Run, job: Job) => ({
   maxAttempts: job.maxAttempts,
   lost: job.lost,
   payload: job.payload,
-  failure: job.state === "cancelled" ? null : job.failure?.tag ?? null,
+  // of an attempt and the end that followed it one is kept
+  failure: job.state === "cancelled" && job.attempt > 0 ? null : job.failure?.tag ?? null,
   progress: job.progress,
   output: job.output,
   waits: (job.state === "scheduled" || job.state === "retryable") && job.runAt !== null,
@@ -78,22 +79,18 @@ export const observe = (after: Command) => (run: Run) =>
     if (after.upkeep === "all") yield* store.sweep
     if (after.upkeep !== "none") yield* store.promote(1000)
     const jobs = yield* store.getMany(run.ids)
+    for (const { id, state } of jobs) if (state === "cancelled") run.cancelled.add(id)
     return jobs.map((job) => seen(run, job)).sort((a, b) => a.job - b.job)
   }).pipe(run.side.within)
-
-/** Ends of jobs that are no attempts. */
-const ends = new Set(["Cancelled", "Superseded", "ParentNotCompleted"])
 
 /** What costs more to see, once at the end. */
 export const observeAll = (run: Run) =>
   Effect.gen(function*() {
     const { side: { store } } = run
-    const claimed = Array.from(new Set(run.claims.map(({ job: { id } }) => id)))
+    const claimed = Array.from(new Set(run.claims.map(({ job: { id } }) => id))).filter((id) => !run.cancelled.has(id))
     const attempts = yield* Effect.forEach(claimed, (id) =>
       Effect.map(store.attempts(id), (entries) =>
-        entries.flatMap(({ attempt, epoch, failure }) =>
-          ends.has(failure?.tag ?? "") ? [] : [[attempt, epoch, failure?.tag ?? null]]
-        )))
+        entries.map(({ attempt, epoch, failure }) => [attempt, epoch, failure?.tag ?? null])))
     const last = run.ids.at(-1)
     const parents = last === undefined ? [] : yield* store.parents(last)
     const state = (yield* store.queues).find(({ name }) =>
@@ -101,7 +98,7 @@ export const observeAll = (run: Run) =>
     )
     return {
       attempts,
-      parents: parents.flatMap((job) => isEnded(job.state) ? [numberOf(run, job.id)] : []),
+      parents: parents.map((job) => numberOf(run, job.id)),
       counts: state?.counts,
       parked: state?.parked,
       tasks: [...yield* store.tasksOf(run.queue)].sort()
@@ -286,12 +283,8 @@ const finish = (at: number, wanted: End["outcome"], delayMs: number) =>
   simple(`finish claim ${at}: ${wanted}, ${delayMs}`, (run) =>
     Effect.gen(function*() {
       const { job, seat: { member } } = yield* held(run, at)
-      // who is asked to end a job ends it
-      const outcome = run.asked.has(job.id)
-        ? "cancelled"
-        : wanted === "snooze" && job.meta.limit?.strict
-        ? "retry"
-        : wanted
+      // a strict job that snoozes is told from one that its limit lets in later by no column
+      const outcome = wanted === "snooze" && job.meta.limit?.strict === true ? "retry" : wanted
       const isFailure = outcome === "retry" || outcome === "discarded"
       const end = ending(job, outcome, {
         delayMs,
@@ -306,9 +299,7 @@ const finish = (at: number, wanted: End["outcome"], delayMs: number) =>
 const handBack = (at: number) =>
   simple(
     `hand back claim ${at}`,
-    (run) =>
-      Effect.flatMap(held(run, at), ({ job, seat }) =>
-        run.asked.has(job.id) ? Effect.void : run.side.store.handBack(seat.member, [job]))
+    (run) => Effect.flatMap(held(run, at), ({ job, seat }) => run.side.store.handBack(seat.member, [job]))
   )
 
 const progress = (at: number) =>
@@ -321,18 +312,15 @@ const progress = (at: number) =>
 const onJob = (
   name: string,
   job: number,
-  act: (store: JobStore["Service"], id: JobId, run: Run) => Effect.Effect<unknown, unknown>
+  act: (store: JobStore["Service"], id: JobId) => Effect.Effect<unknown, unknown>
 ) =>
   simple(`${name} job ${job}`, (run) => {
     const id = run.ids[job]
-    return id === undefined ? Effect.die(`there is no job ${job}`) : act(run.side.store, id, run)
+    return id === undefined ? Effect.die(`there is no job ${job}`) : act(run.side.store, id)
   })
 
-const cancel = (store: JobStore["Service"], id: JobId, { asked }: Run) =>
-  Effect.map(store.cancel([id], { actor: "ada", reason: null }), (answers) => {
-    if (answers.get(id) === "requested") asked.add(id)
-    return Array.from(answers.values())
-  })
+const cancel = (store: JobStore["Service"], id: JobId) =>
+  Effect.map(store.cancel([id], { actor: "ada", reason: null }), (answers) => Array.from(answers.values()))
 
 const reschedule = (delayMs: number) => (store: JobStore["Service"], id: JobId) =>
   Effect.map(store.reschedule([id], { delayMs }), ({ size }) => size)

@@ -12,7 +12,7 @@ import type { Queue } from "./tables.ts"
  * `parked` waits for a limit, `slotted` for the instant at which its limit lets it start, and `held` for a pause: all three
  * are available to whoever looks from outside.
  */
-export type Place = JobState | "parked" | "slotted" | "held"
+type Place = JobState | "parked" | "slotted" | "held"
 
 export interface Row extends Slotted {
   readonly id: bigint

@@ -122,9 +122,9 @@ const apply = (
     return end(tables, row, { place: outcome, failure }, now)
   }
   life.failure = failure ?? life.failure
-  if (outcome !== "retry") life.attempt -= 1
   // somebody asked for its end while it ran: it does not run again
   if (by !== undefined) return end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
+  if (outcome !== "retry") life.attempt -= 1
   limits.release(tables, row, now, "again")
   life.note = note
   if (outcome !== "hold") return toDue(tables, row, outcome === "retry" ? "retryable" : "scheduled", now + delayMs)
@@ -146,9 +146,12 @@ export const handBack = (tables: Tables, member: Member, jobs: ReadonlyArray<Cla
     if (row === undefined) continue
     const by = asked(row)
     const life = stop(row)
+    if (by !== undefined) {
+      end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
+      continue
+    }
     life.attempt -= 1
-    if (by === undefined) limits.pass(tables, [row], now)
-    else end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
+    limits.pass(tables, [row], now)
   }
 }
 

@@ -118,7 +118,7 @@ export const nameOf = ({ payload }: { readonly payload: Claimed["payload"] }) =>
     : ""
 
 /** Everything that is due is available. */
-export const promoteAll = Effect.gen(function*() {
+const promoteAll = Effect.gen(function*() {
   const store = yield* JobStore
   while ((yield* store.promote(1000)) === 1000);
 })
