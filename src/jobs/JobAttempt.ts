@@ -131,7 +131,7 @@ export const step = <S extends Storable, E, R>(
     return Effect.gen(function*() {
       const known = yield* checkpoints.load(key)
       if (Option.isSome(known)) {
-        const value = yield* Effect.exit(Schema.decodeUnknownEffect(codec)(known.value))
+        const value = yield* Effect.exit(Schema.decodeEffect(codec)(known.value))
         if (value._tag === "Success") return value.value
         yield* Effect.logWarning(`what step ${name} gave before cannot be read any more, so it is done again`)
       }

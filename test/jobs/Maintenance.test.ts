@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
@@ -26,7 +27,7 @@ describe("maintenance", () => {
       assert.strictEqual((yield* job(far!.id)).state, "scheduled")
       yield* pass(49)
       assert.strictEqual((yield* job(far!.id)).state, "available")
-    }).pipe(Effect.provide(upkeep), Effect.provide(store)))
+    }).pipe(Effect.provide(Layer.provideMerge(upkeep, store))))
 
   it.effect("makes thousands available at once when they are due at the same time", () =>
     Effect.gen(function*() {
@@ -34,7 +35,7 @@ describe("maintenance", () => {
       yield* jobs.enqueue(Array.from({ length: 3500 }, () => newJob("default", { delayMs: 1000 })))
       yield* pass(2)
       assert.strictEqual((yield* jobs.queues)[0]?.counts.available, 3500)
-    }).pipe(Effect.provide(upkeep), Effect.provide(store)))
+    }).pipe(Effect.provide(Layer.provideMerge(upkeep, store))))
 
   it.effect("takes back the jobs of a worker that died, and counts them", () =>
     Effect.gen(function*() {
@@ -50,7 +51,7 @@ describe("maintenance", () => {
         id === "ostinato_jobs_rescued_total" && attributes?.["queue"] === "rescued"
       )
       assert.deepInclude(counted?.state, { count: 1 })
-    }).pipe(Effect.provide(upkeep), Effect.provide(store)))
+    }).pipe(Effect.provide(Layer.provideMerge(upkeep, store))))
 
   it.effect("outlives an outage, and tells of it at most once in ten seconds for each of its loops", () => {
     let isAway = true
@@ -67,14 +68,18 @@ describe("maintenance", () => {
       yield* pass(3)
       assert.strictEqual((yield* job(enqueued!.id)).state, "available")
     }).pipe(
-      Effect.provide(upkeep),
-      Effect.provide(changed((jobs) => ({
-        promote: (limit) => away(jobs.promote(limit)),
-        rescue: away(jobs.rescue),
-        sweep: away(jobs.sweep),
-        prune: (retention) => away(jobs.prune(retention))
-      }))),
-      Effect.provide(Logger.layer([logger]))
+      Effect.provide(Layer.provideMerge(
+        upkeep,
+        Layer.provideMerge(
+          changed((jobs) => ({
+            promote: (limit) => away(jobs.promote(limit)),
+            rescue: away(jobs.rescue),
+            sweep: away(jobs.sweep),
+            prune: (retention) => away(jobs.prune(retention))
+          })),
+          Logger.layer([logger])
+        )
+      ))
     )
   })
 
@@ -105,7 +110,7 @@ describe("maintenance", () => {
       const sweeps = asked.sweeps
       yield* pass(60)
       assert.isAtLeast(asked.sweeps - sweeps, 45)
-    }).pipe(Effect.provide(upkeep), Effect.provide(counting))
+    }).pipe(Effect.provide(Layer.provideMerge(upkeep, counting)))
   })
 
   it.effect("removes what retention no longer keeps", () =>
@@ -117,5 +122,7 @@ describe("maintenance", () => {
       assert.isNotNull(yield* jobs.get(enqueued!.id))
       yield* pass(6000, 60)
       assert.isNull(yield* jobs.get(enqueued!.id))
-    }).pipe(Effect.provide(JobMaintenance.layer({ retention: { cancelled: "1 hour" } })), Effect.provide(store)))
+    }).pipe(
+      Effect.provide(Layer.provideMerge(JobMaintenance.layer({ retention: { cancelled: "1 hour" } }), store))
+    ))
 })

@@ -10,44 +10,26 @@ import * as References from "effect/References"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Task, TaskPool } from "ostinato"
-import { JobStoreUnavailable } from "ostinato/jobs/JobError"
 import * as JobQueue from "ostinato/jobs/JobQueue"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import { newJob } from "./OneJob.ts"
-import { changed, job, pass, reaches, settle, store, until, worker } from "./Working.ts"
-
-class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
-
-const Double = Task.make("double", { payload: { n: Schema.Int }, success: Schema.Int })
-const DoubleLive = Double.toLayer(({ n }) => Effect.succeed(n * 2))
-
-const Wait = Task.make("wait", { error: Broken, grace: "2 seconds" })
-
-/** A handler that waits until it may go on, and counts. */
-const waiting = () => {
-  const go = Latch.makeUnsafe(false)
-  const figures = { running: 0, most: 0, begun: 0, ended: 0 }
-  const live = Wait.toLayer(() =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => {
-        figures.begun += 1
-        figures.running += 1
-        figures.most = Math.max(figures.most, figures.running)
-      }),
-      () => go.await,
-      () =>
-        Effect.sync(() => {
-          figures.running -= 1
-          figures.ended += 1
-        })
-    )
-  )
-  return { go, figures, live }
-}
-
-const enqueueMany = (n: number, options: JobQueue.JobOptions<{}> = {}) =>
-  JobQueue.enqueueAll(Array.from({ length: n }, () => JobQueue.job(Wait, {}, options)))
+import {
+  Broken,
+  changed,
+  Double,
+  DoubleLive,
+  enqueueMany,
+  job,
+  pass,
+  reaches,
+  settle,
+  store,
+  until,
+  Wait,
+  waiting,
+  worker
+} from "./Working.ts"
 
 describe("a worker", () => {
   it.effect("runs a job that is enqueued, and keeps its value for whoever awaits it", () =>
@@ -89,8 +71,9 @@ describe("a worker", () => {
       yield* pass(10)
       yield* reaches(id, "completed")
     }).pipe(
-      Effect.provide(Layer.provide(worker([Double], { queues: { a: {}, b: {}, c: {} } }), DoubleLive)),
-      Effect.provide(deaf)
+      Effect.provide(
+        Layer.provideMerge(Layer.provide(worker([Double], { queues: { a: {}, b: {}, c: {} } }), DoubleLive), deaf)
+      )
     )
   })
 
@@ -214,7 +197,7 @@ describe("a worker", () => {
           id === "ostinato_task_run_seconds" && attributes?.["queue"] === "counted" && attributes["executor"] === "jobs"
         )
       )
-    }).pipe(Effect.provide(store), Effect.provide(Logger.layer([logger])))
+    }).pipe(Effect.provide(Layer.provideMerge(store, Logger.layer([logger]))))
   })
 
   it.effect("S2.30 keeps its lease through a job of 30 minutes, and without it the job is taken back", () =>
@@ -273,6 +256,28 @@ describe("a worker", () => {
       )
     }).pipe(Effect.provide(store)))
 
+  it.effect("S3.23 lets go of a job that ignores its timeout after its grace, and uses its slot again", () =>
+    Effect.gen(function*() {
+      const Hangs = Task.make("hangs", { timeout: "5 seconds", grace: "2 seconds" })
+      const [first, second] = yield* JobQueue.enqueueAll([JobQueue.job(Hangs, {}), JobQueue.job(Hangs, {})])
+      let begun = 0
+      const live = Hangs.toLayer(() =>
+        Effect.suspend(() => ++begun === 1 ? Effect.uninterruptible(Effect.never) : Effect.void)
+      )
+      yield* Effect.gen(function*() {
+        const { status } = yield* JobWorker.JobWorker
+        yield* pass(6)
+        assert.strictEqual((yield* job(first!.id)).state, "running")
+        assert.strictEqual(begun, 1)
+        yield* pass(2)
+        assert.strictEqual((yield* reaches(first!.id, "discarded")).failure?.tag, "TaskTimeout")
+        yield* reaches(second!.id, "completed")
+        assert.strictEqual((yield* status).stuck, 1)
+      }).pipe(
+        Effect.provide(Layer.provide(worker([Hangs], { queues: { default: { concurrency: 1 } } }), live))
+      )
+    }).pipe(Effect.provide(store)))
+
   it.effect("does not start jobs of a task or a tenant that is paused, and starts them when it is released", () =>
     Effect.gen(function*() {
       const jobs = yield* JobStore
@@ -321,87 +326,4 @@ describe("a worker", () => {
         Effect.map(jobs.join(options), (member) => ++members === 1 ? { ...member, lost: lost.await } : member)
     }))))
   })
-})
-
-describe("a worker whose store is away", () => {
-  it.effect("keeps the results of what it ran, claims no more than it may keep, and tells the store when it is back", () => {
-    let isAway = false
-    const lines: Array<string> = []
-    const logger = Logger.make(({ message }) => void lines.push(String(message)))
-    return Effect.gen(function*() {
-      const { figures, go, live } = waiting()
-      const enqueued = yield* enqueueMany(20)
-      yield* Effect.gen(function*() {
-        const { status } = yield* JobWorker.JobWorker
-        yield* until("ten run", Effect.sync(() => figures.running === 10))
-        isAway = true
-        yield* go.open
-        yield* pass(30)
-        assert.strictEqual((yield* status).unrecorded, 10)
-        assert.strictEqual(figures.begun, 10)
-        assert.isAtMost(lines.filter((line) => line.includes("gone")).length, 4)
-        isAway = false
-        yield* pass(6, 0.2)
-        for (const { id } of enqueued) yield* reaches(id, "completed")
-        assert.strictEqual(figures.begun, 20)
-      }).pipe(Effect.provide(Layer.provide(worker([Wait], { maintenance: false }), live)))
-    }).pipe(
-      Effect.provide(changed((jobs) => {
-        const away = <A>(answer: Effect.Effect<A, JobStoreUnavailable>) =>
-          Effect.suspend(() =>
-            isAway ? Effect.fail(new JobStoreUnavailable({ operation: "it", detail: "gone" })) : answer
-          )
-        return {
-          claim: (...args) => away(jobs.claim(...args)),
-          finish: (...args) => away(jobs.finish(...args)),
-          join: (options) =>
-            Effect.suspend(() =>
-              isAway ? Effect.fail(new JobStoreUnavailable({ operation: "it", detail: "gone" })) : jobs.join(options)
-            )
-        }
-      })),
-      Effect.provide(Logger.layer([logger]))
-    )
-  })
-
-  it.effect("leaves the membership of a claim that was never answered, so that its jobs are taken back", () => {
-    let hangs = true
-    return Effect.gen(function*() {
-      const { id } = yield* JobQueue.enqueue(Double, { n: 4 })
-      yield* Effect.gen(function*() {
-        yield* pass(1)
-        // claimed, and nobody knows
-        assert.strictEqual((yield* job(id)).state, "running")
-        hangs = false
-        yield* pass(60)
-        assert.deepInclude(yield* reaches(id, "completed"), { output: 8, lost: 1 })
-      }).pipe(Effect.provide(Layer.provide(worker([Double], { patience: "5 seconds" }), DoubleLive)))
-    }).pipe(Effect.provide(changed((jobs) => ({
-      claim: (...args) =>
-        Effect.flatMap(jobs.claim(...args), (claimed) => hangs ? Effect.never : Effect.succeed(claimed))
-    }))))
-  })
-
-  it.effect("records the rest of a batch of which one end is refused, and ends that one without what it carried", () =>
-    Effect.gen(function*() {
-      const enqueued = yield* JobQueue.enqueueAll(Array.from({ length: 9 }, (_, n) => JobQueue.job(Double, { n })))
-      yield* Effect.gen(function*() {
-        yield* pass(30)
-        // nothing else was taken since: it may be the store
-        assert.strictEqual((yield* job(enqueued[4]!.id)).state, "running")
-        for (let n = 10; n < 14; n++) {
-          const { id } = yield* JobQueue.enqueue(Double, { n })
-          yield* reaches(id, "completed")
-          yield* pass(3)
-        }
-        const states = yield* Effect.forEach(enqueued, ({ id }) => Effect.map(job(id), ({ state }) => state))
-        assert.deepStrictEqual(states.filter((state) => state === "completed").length, 8)
-        assert.deepInclude((yield* job(enqueued[4]!.id)).failure, { tag: "ResultNotStored" })
-      }).pipe(Effect.provide(Layer.provide(worker([Double]), DoubleLive)))
-    }).pipe(Effect.provide(changed((jobs) => ({
-      finish: (member, ends) =>
-        ends.some(({ output }) => output === 8)
-          ? Effect.fail(new JobStoreUnavailable({ operation: "finish", detail: "invalid input" }))
-          : jobs.finish(member, ends)
-    })))))
 })

@@ -1,9 +1,13 @@
 /** A worker on a memory store of its own, and how to wait for what it does: by steps of the program, never by real time. */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
+import { Task } from "ostinato"
 import * as Supervisor from "ostinato/core/Supervisor"
 import type { JobId } from "ostinato/jobs/Job"
+import * as JobQueue from "ostinato/jobs/JobQueue"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import * as Memory from "ostinato/jobs/stores/Memory"
@@ -58,3 +62,35 @@ export const worker = <const Tasks extends ReadonlyArray<JobWorker.Servable>>(
 const timePasses = Layer.effectDiscard(
   Effect.addFinalizer(() => Effect.forkDetach(Effect.repeat(pass(0.5), { times: 100 })))
 )
+
+export class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
+
+export const Double = Task.make("double", { payload: { n: Schema.Int }, success: Schema.Int })
+export const DoubleLive = Double.toLayer(({ n }) => Effect.succeed(n * 2))
+
+export const Wait = Task.make("wait", { error: Broken, grace: "2 seconds" })
+
+/** A handler that waits until it may go on, and counts. */
+export const waiting = () => {
+  const go = Latch.makeUnsafe(false)
+  const figures = { running: 0, most: 0, begun: 0, ended: 0 }
+  const live = Wait.toLayer(() =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        figures.begun += 1
+        figures.running += 1
+        figures.most = Math.max(figures.most, figures.running)
+      }),
+      () => go.await,
+      () =>
+        Effect.sync(() => {
+          figures.running -= 1
+          figures.ended += 1
+        })
+    )
+  )
+  return { go, figures, live }
+}
+
+export const enqueueMany = (n: number, options: JobQueue.JobOptions<{}> = {}) =>
+  JobQueue.enqueueAll(Array.from({ length: n }, () => JobQueue.job(Wait, {}, options)))

@@ -26,7 +26,7 @@ export const promoter = (store: JobStore["Service"]): Effect.Effect<void> =>
       return Math.min(longest, Math.max(0, next ?? longest))
     })
     const woken = Stream.runForEach(store.scheduled, () => sleeper.wake)
-    yield* Effect.raceFirst(
+    return yield* Effect.raceFirst(
       repeated(step, (ms) => ms === 0 ? Effect.yieldNow : sleeper.sleep(Math.ceil(ms))),
       Effect.andThen(woken, Effect.never)
     )

@@ -53,7 +53,8 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("a worker
       yield* JobQueue.enqueueAll(
         Array.from({ length: 3000 }, (_, n) => JobQueue.job(Once, { n }, { queue: "drained" }))
       )
-      const worker = Layer.fresh(Layer.provide(working("drained", [Once]), live))
+      const worker = Layer.provide(working("drained", [Once]), live)
+      const another = Layer.fresh(worker)
       yield* Effect.gen(function*() {
         const jobs = yield* JobStore
         yield* jobs.queues.pipe(
@@ -66,7 +67,7 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("a worker
           }),
           Effect.timeout("20 seconds")
         )
-      }).pipe(Effect.provide(worker), Effect.provide(Layer.fresh(Layer.provide(working("drained", [Once]), live))))
+      }).pipe(Effect.provide([worker, another]))
       assert.deepStrictEqual(runs.sort((a, b) => a - b), Array.from({ length: 3000 }, (_, n) => n))
     }))
 
@@ -86,7 +87,7 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("a worker
           yield* Effect.orDie(Database.transaction(Effect.gen(function*() {
             yield* sql`INSERT INTO effects VALUES (${id})`
             yield* JobAttempt.completeTx("booked")
-            if (breaks && attempt === 1) yield* Effect.die("the connection of the handler's own")
+            if (breaks && attempt === 1) return yield* Effect.die("the connection of the handler's own")
           }))).pipe(Effect.catchDefect(() => new Flaky()))
           return "not looked at"
         })
