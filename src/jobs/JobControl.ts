@@ -46,7 +46,7 @@ export interface Bulk {
  */
 export const get = (id: JobId): Effect.Effect<Job, JobNotFound | JobStoreUnavailable, JobStore> =>
   Effect.flatMap(JobStore, (store) => store.get(id)).pipe(
-    Effect.flatMap((job) => job === null ? Effect.fail(new JobNotFound({ id })) : Effect.succeed(job))
+    Effect.filterOrFail((job) => job !== null, () => new JobNotFound({ id }))
   )
 
 /**

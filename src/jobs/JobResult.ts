@@ -53,7 +53,7 @@ export const read = <T extends Any>(
   const { failure } = job
   if (failure?.error !== undefined) {
     const codec = Schema.toCodecJson(Schema.Union([task.error, TaskError]))
-    const error = Schema.decodeUnknownResult(codec)(failure.error)
+    const error = Schema.decodeResult(codec)(failure.error)
     if (Result.isSuccess(error)) return Result.fail(error.success)
   }
   return Result.fail(
@@ -87,14 +87,14 @@ export const ofRun = <T extends Any>(
   task: T,
   id: JobId
 ): Effect.Effect<T["success"]["Type"], T["error"]["Type"] | TaskError, JobStore> =>
-  Effect.catch(
+  Effect.catchIf(
     wait(task, id),
+    (error): error is JobEnded | JobNotFound | JobStoreUnavailable =>
+      error instanceof JobEnded || error instanceof JobNotFound || error instanceof JobStoreUnavailable,
     (error) =>
-      error instanceof JobEnded || error instanceof JobNotFound || error instanceof JobStoreUnavailable
-        ? Effect.fail(
-          new TaskInterrupted({ task: task.name, reason: error instanceof JobEnded ? error.detail : error.message })
-        )
-        : Effect.fail(error)
+      Effect.fail(
+        new TaskInterrupted({ task: task.name, reason: error instanceof JobEnded ? error.detail : error.message })
+      )
   )
 
 const decodeOutput = (task: Any, output: Schema.Json | null) => {

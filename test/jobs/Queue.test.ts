@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
@@ -23,6 +22,9 @@ const Any = Task.make("any", { payload: { value: Schema.Json } })
 
 /** An id as code without types may give it. */
 const wrong = (id: string): Job.JobId => JSON.parse(JSON.stringify(id))
+
+const polluting: Schema.Json = JSON.parse("{\"__proto__\":{\"polluted\":true},\"constructor\":1}")
+const asText = (value: unknown) => JSON.stringify(value)
 
 const all = JobQueue.query(JobFilter.all)
 
@@ -266,10 +268,10 @@ describe("JobQueue", () => {
 
     it.effect("a field named __proto__ is a field like any other", () =>
       Effect.gen(function*() {
-        const value = JSON.parse("{\"__proto__\":{\"polluted\":true},\"constructor\":1}")
+        const value = polluting
         const { id } = yield* JobQueue.enqueue(Any, { value }, { unique: { by: ["value"] } })
         const { payload } = yield* job(id)
-        assert.isTrue(Equal.equals(JSON.stringify(payload), JSON.stringify({ value })))
+        assert.strictEqual(asText(payload), asText({ value }))
         assert.notProperty({}, "polluted")
       }).pipe(Effect.provide(store)))
   })

@@ -8,7 +8,7 @@ import { JobStore } from "../JobStore.ts"
 const size = 1000
 
 /** Most jobs that one call changes unless it is told another number: what it answers is held in memory. */
-export const most = 100_000
+const most = 100_000
 
 export type Selection = ReadonlyArray<JobId> | JobFilter
 

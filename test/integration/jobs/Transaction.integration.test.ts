@@ -25,6 +25,8 @@ const Two = Pipeline.make("two", { payload: { to: Schema.String } }).pipe(
 
 const count = (queue: string) => JobQueue.count({ ...JobFilter.all, queues: [queue] })
 
+const asText = (value: unknown) => JSON.stringify(value)
+
 class No extends Schema.TaggedError<No>()("No", {}) {}
 
 layer(store, { excludeTestServices: true })("jobs in a transaction", (it) => {
@@ -41,8 +43,8 @@ layer(store, { excludeTestServices: true })("jobs in a transaction", (it) => {
       })
       const jobs = yield* JobQueue.query({ ...JobFilter.all, queues: ["half"] }, { limit: 1000 })
       assert.deepStrictEqual(
-        jobs.map(({ payload }) => JSON.stringify(payload)).sort(),
-        Array.from({ length: 100 }, (_, n) => JSON.stringify({ to: `${n * 2 + 1}` })).sort()
+        jobs.map(({ payload }) => asText(payload)).sort(),
+        Array.from({ length: 100 }, (_, n) => asText({ to: `${n * 2 + 1}` })).sort()
       )
     }))
 
@@ -98,9 +100,9 @@ layer(store, { excludeTestServices: true })("jobs in a transaction", (it) => {
       )
       const jobs = yield* JobQueue.query({ ...JobFilter.all, queues: ["unique"] })
       assert.strictEqual(jobs.length, 10)
-      const ids = new Map(jobs.map((job) => [JSON.stringify(job.payload), job.id]))
+      const ids = new Map(jobs.map((job) => [asText(job.payload), job.id]))
       for (const { success } of answers.filter(Result.isSuccess)) {
-        assert.strictEqual(success.id, ids.get(JSON.stringify({ to: success.to })))
+        assert.strictEqual(success.id, ids.get(asText({ to: success.to })))
       }
       assert.strictEqual(answers.filter(Result.isSuccess).filter(({ success }) => !success.duplicate).length, 10)
     }))

@@ -23,7 +23,7 @@ export interface Term {
   readonly whole: Value
 }
 
-export type Operator = "=" | "<" | "<=" | ">" | ">="
+type Operator = "=" | "<" | "<=" | ">" | ">="
 
 const blank = /\s/
 const operators = /[:=<>]/

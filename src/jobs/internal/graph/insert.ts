@@ -59,7 +59,7 @@ export const insert = (graph: Graph, run: JobId): Effect.Effect<Enqueued, Enqueu
         inserted,
         (answer) => answer?.duplicate === true && answer.id !== run ? Effect.fail(new Taken(answer)) : given(answer)
       )
-    ).pipe(Effect.catch((error) => error instanceof Taken ? Effect.succeed(error.by) : Effect.fail(error)))
+    ).pipe(Effect.catchIf((error) => error instanceof Taken, (error) => Effect.succeed(error.by)))
   })
 
 class Taken {

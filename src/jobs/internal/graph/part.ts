@@ -6,21 +6,13 @@ import { type Job, JobId } from "../../Job.ts"
 /** The job that closes a graph knows the jobs of all stages. */
 const Closing = Schema.Struct({ graph: Schema.Record(Schema.String, JobId) })
 
-/** The job of a stage knows the closing one. */
-const Stage = Schema.Struct({ stage: Schema.String, run: JobId })
-
 export const closing = (stages: ReadonlyMap<string, JobId>): Schema.Json => ({ graph: Object.fromEntries(stages) })
 
+/** The job of a stage knows the closing one. */
 export const stage = (name: string, run: JobId): Schema.Json => ({ stage: name, run })
 
 /** The stages of a closing job by name; undefined for every other job. */
 export const stagesOf = (job: Job): ReadonlyMap<string, JobId> | undefined => {
   const read = Schema.decodeUnknownOption(Closing)(job.meta.part)
   return Option.isNone(read) ? undefined : new Map(Object.entries(read.value.graph))
-}
-
-/** The closing job of a stage; undefined for every other job. */
-export const runOf = (job: Job): JobId | undefined => {
-  const read = Schema.decodeUnknownOption(Stage)(job.meta.part)
-  return Option.isNone(read) ? undefined : read.value.run
 }

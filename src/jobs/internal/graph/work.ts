@@ -4,7 +4,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Attempt from "../../../core/Attempt.ts"
 import type { PipelineStage, PipelineStages } from "../../../core/PipelineStages.ts"
@@ -76,7 +75,7 @@ export const closingTask = <R>(pipeline: Work<R>, graph: PipelineStages<R>): Wor
 
 /** Tells the ends of all stages, so that nothing runs. */
 const telling = ({ stages }: PipelineStages<unknown>, ends: ReadonlyMap<string, StageEnd>): Journal => ({
-  recall: () => Effect.succeed(Option.none()),
+  recall: () => Effect.succeedNone,
   record: () => Effect.void,
   ended: ({ path }) => {
     const [stage] = stages.filter(({ name }) => path.endsWith(`/${name}`)).sort((a, b) => b.name.length - a.name.length)
