@@ -190,6 +190,14 @@ describe("the checker of the suite jobs", () => {
       draft.dealt.restarts.push({ from: 8000, until: 9000 })
     })
     assert.strictEqual(closed.explained.stop, 1)
+    // it went on with what it had claimed before, when the next worker had done it
+    const late = judge((draft) => {
+      stopped(10_500, 60_000)(draft)
+      draft.lines = draft.lines.map((line) =>
+        line.op === "start" && line.proc === "worker-1.1" && line.id === "6" ? { ...line, at: 60_001 } : line
+      )
+    })
+    assert.strictEqual(late.explained.stop, 1)
     const hole = (place: string) => (draft: Draft) => {
       stopped(10_500, 10_600)(draft)
       draft.dealt.holes.push({ place, from: 10_500, until: 46_000 })

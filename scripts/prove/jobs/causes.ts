@@ -79,9 +79,12 @@ export const hadOutage = (life: Life, dealt: Dealt, at: number): boolean => {
 // a statement that waits for the server gives up after ten seconds, and the driver after five more
 const outageTailMs = 15_000
 
-/** Why `next` followed `start`, whose last line is `end`. */
+/**
+ * Why the job was started again at `nextAt`, after a start whose last line is `end`. A job that was claimed before a stop may
+ * be started after it, when another worker has it already: so it counts when it was claimed.
+ */
 export const causeOf = (
-  start: LineOf<"start">,
+  claimedAt: number,
   end: LineOf<"end"> | undefined,
   nextAt: number,
   life: Life | undefined,
@@ -90,5 +93,5 @@ export const causeOf = (
   if (end?.how === "planned") return "retry"
   if (life === undefined) return undefined
   if (end?.how === "failed") return hadOutage(life, dealt, end.at) ? "outage" : undefined
-  return lossOf(life, dealt, { from: start.at, until: nextAt })?.cause
+  return lossOf(life, dealt, { from: claimedAt, until: nextAt })?.cause
 }

@@ -71,6 +71,8 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
   const starts = Map.groupBy(of("start"), ({ id }) => id)
   const ends = new Map(of("end").map((end) => [`${end.id} ${end.epoch} ${end.proc}`, end]))
   const endOf = ({ epoch, id, proc }: LineOf<"start">) => ends.get(`${id} ${epoch} ${proc}`)
+  const claimTimes = new Map(of("claim").map(({ at, epoch, id }) => [`${id} ${epoch}`, at]))
+  const claimedAt = ({ at, epoch, id }: LineOf<"start">) => claimTimes.get(`${id} ${epoch}`) ?? at
   const explained: Record<Cause, number> = { retry: 0, outage: 0, kill: 0, poison: 0, stop: 0, hole: 0 }
   const unexplained: Array<string> = []
   for (const [id, all] of starts) {
@@ -79,7 +81,7 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
       const before = ordered[n]!
       const cause = next.epoch === before.epoch
         ? undefined
-        : causeOf(before, endOf(before), next.at, byName.get(before.proc), dealt)
+        : causeOf(claimedAt(before), endOf(before), next.at, byName.get(before.proc), dealt)
       if (cause === undefined) {
         const how = endOf(before)
         unexplained.push(

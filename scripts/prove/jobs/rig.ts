@@ -56,8 +56,22 @@ export interface Outcome<A> {
   readonly seconds: number
 }
 
-// the longest that rescues, retries and the last long jobs may take when the harm is over
+// the longest that rescues, retries and the last long jobs may take when the harm is over, on a machine that is fast enough
 const tailMs = 75_000
+
+// on a slower one it may take longer, as long as jobs end
+const mostMs = 240_000
+
+const drained = async (eye: Onlooker) => {
+  const from = performance.now()
+  let [left, since] = [Number.POSITIVE_INFINITY, from]
+  while (performance.now() < Math.min(since + tailMs, from + mostMs)) {
+    const live = await countLive(eye)
+    if (live === 0) return
+    if (live !== undefined && live < left) [left, since] = [live, performance.now()]
+    await sleep(500)
+  }
+}
 
 /** Starts all, does harm, waits until every job has ended, and judges. The folder of the processes is kept unless `isGood`. */
 export const withRig = async <A>(
@@ -86,7 +100,7 @@ export const withRig = async <A>(
     const { dealt, given } = await harm({ server, processes, proxies, onlooker: eye, begun })
     const over = performance.now()
     await Promise.race([Promise.all(setting.producers.map(processes.done)), sleep(tailMs, undefined, { ref: false })])
-    while (performance.now() < over + tailMs && await countLive(eye) !== 0) await sleep(500)
+    await drained(eye)
     const drainSeconds = (performance.now() - over) / 1000
     const stopped = await processes.stop()
     const lives = processes.lives()

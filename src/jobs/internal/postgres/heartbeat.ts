@@ -25,6 +25,8 @@ export interface Enrolment {
   readonly held: () => boolean
   /** Something may have come: beats at once. */
   readonly nudge: Effect.Effect<void>
+  /** Waits for the first beat that was answered: from then on the server can tell that the process is gone. */
+  readonly beaten: Effect.Effect<void>
 }
 
 interface Heartbeat {
@@ -37,6 +39,7 @@ interface Kept {
   readonly arrived: Queue.Queue<ReadonlyArray<Letter>>
   readonly acknowledged: Set<string>
   readonly lost: Deferred.Deferred<void>
+  readonly beaten: Deferred.Deferred<void>
   isLost: boolean
 }
 
@@ -67,6 +70,7 @@ export const make = Effect.fnUntraced(function*(options: {
     if (report.kind !== "mail") return void Queue.offerUnsafe(told, report)
     const kept = members.get(report.member)
     if (kept === undefined) return
+    Deferred.doneUnsafe(kept.beaten, Effect.void)
     const letters = report.letters.filter(({ job }) => !kept.acknowledged.has(job))
     // what a beat no longer brings is gone, and may come again
     const still = new Set(report.letters.map(({ job }) => job))
@@ -133,6 +137,7 @@ export const make = Effect.fnUntraced(function*(options: {
           arrived: yield* Queue.sliding<ReadonlyArray<Letter>>(1),
           acknowledged: new Set(),
           lost: yield* Deferred.make<void>(),
+          beaten: yield* Deferred.make<void>(),
           isLost: false
         }
         yield* Effect.acquireRelease(
@@ -156,7 +161,8 @@ export const make = Effect.fnUntraced(function*(options: {
           },
           lost: Deferred.await(kept.lost),
           held: () => held(kept),
-          nudge: Effect.sync(() => host?.post({ kind: "beat" }))
+          nudge: Effect.sync(() => host?.post({ kind: "beat" })),
+          beaten: Deferred.await(kept.beaten)
         }
       })
   }

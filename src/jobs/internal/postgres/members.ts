@@ -57,6 +57,9 @@ export interface OwnMember extends Member {
   readonly held: () => boolean
 }
 
+/** Longest wait for the first beat: without it a process that dies is found by its lease alone. */
+const firstBeat = "2 seconds"
+
 /** Whether a member may claim. What came from elsewhere is left to the database. */
 export const isHeld = (member: Member): boolean => {
   const { held } = member as Partial<OwnMember>
@@ -125,6 +128,8 @@ export const make = Effect.fnUntraced(function*(options: {
       const id = yield* Effect.acquireRelease(register(node, info, serves), leave)
       const enrolment = yield* beats.enrol(id, since)
       yield* supervisor.start(`mail of worker ${id}`, mail.hear(notifier, id, enrolment))
+      // the first job may end the process at once: before it is claimed, the server has to know whose process that was
+      yield* Effect.timeoutOption(enrolment.beaten, firstBeat)
       return {
         id,
         node,

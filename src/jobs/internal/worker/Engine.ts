@@ -20,6 +20,7 @@ import type { Lane } from "./Lane.ts"
 import { CurrentAttempt, LiveAttempt, type Surroundings, type Verdict } from "./LiveAttempt.ts"
 import type { Membership } from "./Membership.ts"
 import * as outcome from "./outcome.ts"
+import { Quarantine } from "./Quarantine.ts"
 import type { Report } from "./report.ts"
 import { Results } from "./Results.ts"
 import type { Served } from "./Served.ts"
@@ -56,6 +57,7 @@ export class Engine {
   private readonly watch: Watch
   private readonly isTraced: boolean
   private readonly idle = new Set<() => void>()
+  private readonly quarantine = new Quarantine()
   /** Whose turn it is: the place of a lane. */
   private turn = 0
   private isScheduled = false
@@ -79,10 +81,36 @@ export class Engine {
     membership.inHand += jobs.length
     for (const job of jobs) {
       const live = new LiveAttempt(job, membership, this.around)
-      if (this.isOpen && membership.state !== "lost") lane.hold(live)
+      if (!this.isOpen || membership.state === "lost") this.giveBack(live)
+      else if (!this.isIsolated) {
+        if (Quarantine.concerns(job)) this.isolate(live)
+        lane.hold(live)
+      } else if (Quarantine.concerns(job)) this.record(live, outcome.inTurn(live))
       else this.giveBack(live)
     }
     this.schedule()
+  }
+
+  /** A job is to run alone, so nothing else may be begun or claimed. */
+  get isIsolated(): boolean {
+    return this.quarantine.isTaken(this.now())
+  }
+
+  /** A job that is to run alone waits until nothing else is in hand, and of what runs already not for ever. */
+  private get mayBegin(): boolean {
+    const { waitsUntil } = this.quarantine
+    if (waitsUntil === -1) return true
+    if (!this.results.isIdle) return false
+    for (const lane of this.lanes.values()) if (lane.isClaiming) return false
+    return this.running === 0 || this.now() >= waitsUntil
+  }
+
+  private isolate(live: LiveAttempt): void {
+    for (const lane of this.lanes.values()) {
+      for (const other of lane.unbegun()) this.giveBack(other)
+    }
+    this.quarantine.enter(live, this.now())
+    this.watch.at(this.quarantine.due)
   }
 
   /** Ends a job because somebody wants it to. `false`: it is not in hand. */
@@ -165,6 +193,7 @@ export class Engine {
   }
 
   settle(): void {
+    if (this.quarantine.waitsUntil !== -1) this.schedule()
     if (this.idle.size === 0 || !this.isIdle) return
     for (const listener of this.idle) listener()
   }
@@ -180,7 +209,7 @@ export class Engine {
 
   /** Fills the free slots. What ends meanwhile frees its slot for the same loop. */
   private pump(): void {
-    if (this.isPumping) return
+    if (this.isPumping || !this.mayBegin) return
     this.isPumping = true
     const since = this.now()
     const lanes = Array.from(this.lanes.values())
@@ -219,6 +248,7 @@ export class Engine {
     const left = deadline === undefined ? -1 : deadline - live.storeNow
     if (deadline !== undefined && left <= 0) return this.record(live, outcome.expired(live))
     live.place = "running"
+    if (this.quarantine.begins(live, live.begunAt)) this.watch.at(this.quarantine.due)
     live.encode = served.encode
     live.graceMs = served.graceMs
     live.limitMs = timeoutMs === undefined ? served.timeoutMs : Math.max(1, timeoutMs)
@@ -239,7 +269,7 @@ export class Engine {
     live.fiber = fiber
     fiber.addObserver((exit) => {
       this.ended(lane, live, served, exit)
-      if (lane.prefetched > 0) this.schedule()
+      if (lane.prefetched > 0 || this.isIsolated) this.schedule()
     })
     // it may have been asked to stop by its own first steps
     if (live.verdict !== undefined) return fiber.interruptUnsafe()
@@ -282,6 +312,11 @@ export class Engine {
         if (live.due !== -1 && live.place !== "ended" && (next === -1 || live.due < next)) next = live.due
       }
     }
+    const { due } = this.quarantine
+    if (due === -1) return next
+    if (due > now) return next === -1 ? due : Math.min(next, due)
+    for (const lane of this.lanes.values()) lane.noteRoom()
+    this.schedule()
     return next
   }
 
@@ -357,6 +392,7 @@ export class Engine {
   private letGo(live: LiveAttempt): void {
     live.place = "ended"
     live.membership.inHand -= 1
+    for (const lane of this.lanes.values()) lane.noteRoom()
     this.settle()
   }
 }

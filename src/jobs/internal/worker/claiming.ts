@@ -41,7 +41,7 @@ export const claimer = Effect.fnUntraced(
         yield* crew.joined
         continue
       }
-      const limit = engine.results.size >= maxResults ? 0 : lane.wants
+      const limit = engine.results.size >= maxResults || engine.isIsolated ? 0 : lane.wants
       if (limit === 0) {
         lane.waitsFor = "room"
         yield* lane.bell.rung
