@@ -34,36 +34,40 @@ const later = (there: ServiceProcess.Place) =>
   }))
 
 layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
-  it.effect("S1.3 S1.10 S1.33 is ready before its start run has ended; SIGTERM then: not ready, the run ends well, exit 0, no server left", () =>
-    Effect.gen(function*() {
-      const { git, service, there } = yield* held()
-      assert.deepStrictEqual(yield* statuses(service.url), ["running"])
-      assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
-      assert.isNotEmpty(ServiceProcess.postgres(there.data))
-      yield* service.signal("SIGTERM")
-      yield* service.line("stopping: no new run begins")
-      const answer = yield* ServiceProcess.until(
-        ServiceProcess.get(`${service.url}/readyz`),
-        ({ status }) => status !== 200
-      )
-      assert.strictEqual(answer.status, 503)
-      assert.include(answer.body, `{"name":"worker","ok":false,"detail":"stopping: 1 of 2 jobs"}`)
-      assert.strictEqual((yield* ServiceProcess.get(`${service.url}/livez`)).status, 200)
-      assert.deepStrictEqual(yield* statuses(service.url), ["running"])
+  it.effect(
+    "S1.3 S1.10 S1.33 is ready before its start run has ended; SIGTERM then: not ready, the run ends well, exit 0, no server left",
+    () =>
+      Effect.gen(function*() {
+        const { git, service, there } = yield* held()
+        assert.deepStrictEqual(yield* statuses(service.url), ["running"])
+        assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
+        assert.isNotEmpty(ServiceProcess.postgres(there.data))
+        yield* service.signal("SIGTERM")
+        yield* service.line("stopping: no new run begins")
+        const answer = yield* ServiceProcess.until(
+          ServiceProcess.get(`${service.url}/readyz`),
+          ({ status }) => status !== 200
+        )
+        assert.strictEqual(answer.status, 503)
+        assert.include(answer.body, `{"name":"worker","ok":false,"detail":"stopping: 1 of 2 jobs"}`)
+        assert.strictEqual((yield* ServiceProcess.get(`${service.url}/livez`)).status, 200)
+        assert.deepStrictEqual(yield* statuses(service.url), ["running"])
 
-      yield* git.open
-      assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
-      const log = service.stderr().map((line) => /"message":"([^"]*)/.exec(line)?.[1] ?? line)
-      const [stopping, completed] = ["stopping", "pipeline.completed"].map((begin) =>
-        log.findIndex((line) => line.startsWith(begin))
-      )
-      assert.isDefined(stopping)
-      assert.isDefined(completed)
-      assert.isTrue(stopping !== -1 && stopping < completed, log.join("\n"))
-      assert.strictEqual(log.at(-1), "stopped")
-      assertGone(there.data)
-      assert.deepStrictEqual((yield* later(there)).map(({ status }) => status), ["completed"])
-    }))
+        yield* git.open
+        assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
+        const log = service.stderr().map((line) => /"message":"([^"]*)/.exec(line)?.[1] ?? line)
+        const [stopping, completed] = ["stopping", "pipeline.completed"].map((begin) =>
+          log.findIndex((line) => line.startsWith(begin))
+        )
+        assert.isDefined(stopping)
+        assert.isDefined(completed)
+        assert.isTrue(stopping !== -1 && stopping < completed, log.join("\n"))
+        assert.strictEqual(log.at(-1), "stopped")
+        assertGone(there.data)
+        assert.deepStrictEqual((yield* later(there)).map(({ status }) => status), ["completed"])
+      }),
+    60_000
+  )
 
   it.effect("S1.33 SIGINT stops an idle service: it says so and exits 0", () =>
     Effect.gen(function*() {

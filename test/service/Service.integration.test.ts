@@ -223,6 +223,19 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
       assert.include(body, `{"name":"scheduler","ok":true,"detail":"disabled"}`)
     }))
 
+  it.effect("whose role is worker runs jobs, answers health and metrics, and no API", () =>
+    Effect.gen(function*() {
+      const url = yield* beside("workers", "worker")
+      const status = (path: string) => Effect.map(ServiceProcess.get(url + path), ({ status }) => status)
+      assert.deepStrictEqual(
+        yield* Effect.forEach(["/livez", "/metrics", "/api/v1/runs", "/quick"], status),
+        [200, 200, 404, 404]
+      )
+      const { body } = yield* ServiceProcess.get(`${url}/readyz`)
+      assert.include(body, `{"name":"worker","ok":true,"detail":"running: 0 of 2 jobs"}`)
+      assert.include(body, `{"name":"scheduler","ok":true,"detail":"disabled"}`)
+    }))
+
   it.effect("gives an application checkpoints that the database keeps", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
