@@ -5,11 +5,12 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
-import { JobId, type JobMeta } from "../../Job.ts"
+import type { JobMeta } from "../../Job.ts"
 import type { Claimed, Member, Working } from "../../JobStore.ts"
 import * as columns from "./columns.ts"
 import * as FairClock from "./FairClock.ts"
 import { type Cursor, start } from "./hints.ts"
+import { idOf } from "./ids.ts"
 import { isHeld } from "./members.ts"
 import { outside, type StoreContext } from "./StoreContext.ts"
 
@@ -52,7 +53,7 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext) {
       yield* fairClock.reached(queueId, rows)
       yield* started(rows)
       return rows.map((row): Claimed => ({
-        id: JobId.make(String(row.job_id)),
+        id: idOf(row.job_id),
         queue,
         task: tasks.get(row.task_id) ?? "",
         payload: row.args,

@@ -8,11 +8,12 @@ import * as Result from "effect/Result"
 import type { SqlError } from "effect/sql/SqlError"
 import * as SqlFault from "../../../store/SqlFault.ts"
 import * as Tx from "../../../store/Tx.ts"
-import { JobId } from "../../Job.ts"
+import type { JobId } from "../../Job.ts"
 import { EnqueueUnknown, JobStoreUnavailable } from "../../JobError.ts"
 import type { Enqueued, NewJob, Producing } from "../../JobStore.ts"
 import * as columns from "./columns.ts"
 import * as EnqueueLane from "./EnqueueLane.ts"
+import { idOf } from "./ids.ts"
 import * as rows from "./rows.ts"
 import { again, inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
 import type { Wakes } from "./wakes.ts"
@@ -86,7 +87,7 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
         : Effect.as(
           afterwards(all, answer),
           answer.ids.map((id, place): Enqueued => ({
-            id: JobId.make(String(id)),
+            id: idOf(id),
             duplicate: answer.duplicates?.[place] ?? false
           }))
         ))

@@ -12,7 +12,8 @@ import type { StoreContext } from "./StoreContext.ts"
 
 /** Where notifications arrive, and where they do not (a pooler in between). */
 const changesEvery = "250 millis"
-const poll = { listening: 2000, deaf: 250 }
+// an element makes claimers look several times, so what only a crash can leave behind is left to their own polls
+const poll = { listening: 600_000, deaf: 250 }
 
 export interface Wakes {
   /** Something is available in these queues. */

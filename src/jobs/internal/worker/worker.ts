@@ -49,8 +49,8 @@ export interface Settings<R> {
   readonly limit: number
 }
 
-/** Milliseconds of the longest sleep of a claimer, for each queue of the worker: all of them together ask 0.4 times a second. */
-const idle = 2500
+/** Milliseconds of the longest sleep of a claimer, for each queue of the worker: all of them together ask 0.1 times a second. */
+const idle = 10_000
 
 export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
   const { drain, grace, maxResults, queues } = settings
