@@ -1,9 +1,11 @@
 /** Members of the job store and their leases, with threads, connections and processes as they are. */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { JobId } from "ostinato/jobs/Job"
 import { Database } from "ostinato/store/Database"
@@ -22,7 +24,13 @@ const block = (ms: number) =>
 
 const someone = { node: "here", info: {}, serves: {} }
 
-layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (it) => {
+/** One thread for the tests that need no short lease. */
+class Members
+  extends Context.Service<Members, Effect.Success<ReturnType<typeof parts.makeMembers>>>()("test/jobs/Members")
+{}
+const shared = Layer.effect(Members, parts.makeMembers({ lease: "10 seconds", beat: "100 millis" }))
+
+layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, timeout: 60_000 })("members", (it) => {
   const rowOf = (id: number) =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
@@ -37,7 +45,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
 
   it.effect("two with one node's name are two, each leaves without a row, and neither ends the other", () =>
     Effect.gen(function*() {
-      const { join, list } = yield* parts.makeMembers()
+      const { join, list } = yield* Members
       yield* Effect.scoped(Effect.gen(function*() {
         const first = yield* join({ node: "same", info: { pid: 1 }, serves: { mail: ["send"] } })
         yield* Effect.scoped(Effect.gen(function*() {
@@ -102,7 +110,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
       const notifier = yield* Notifier
-      const { join } = yield* parts.makeMembers({ lease: "10 seconds", beat: "300 millis" })
+      const { join } = yield* Members
       const member = yield* join(someone)
       const put = (job: string, reason: object) =>
         sql`INSERT INTO ostinato.control (worker_id, job_id, action, reason) VALUES (${member.id}, ${job}::bigint, 'x', ${
@@ -125,7 +133,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
   it.effect("beats again over a new connection when its own is cut, and says which it is", () =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const { join } = yield* parts.makeMembers({ lease: "5 seconds", beat: "100 millis" })
+      const { join } = yield* Members
       const member = yield* join(someone)
       const recorded = (old: number | null) => (row: { readonly pid: number | null } | undefined) =>
         row !== undefined && row.pid !== null && row.pid !== old
@@ -141,7 +149,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("members", (i
   it.effect("a member that was taken for dead hears it with its next beat", () =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const { join } = yield* parts.makeMembers()
+      const { join } = yield* Members
       const member = yield* join(someone)
       yield* sql`UPDATE ostinato.worker SET expires_at = now() - interval '1 second' WHERE id = ${member.id}`
       yield* member.lost
