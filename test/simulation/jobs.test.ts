@@ -1,5 +1,5 @@
 import { describe } from "@effect/vitest"
-import { heldUp, jobsHold, jobTicksHold, wakesHold } from "./jobs.ts"
+import { fencesHold, heldUp, jobsHold, jobTicksHold, wakesHold } from "./jobs.ts"
 import { simulated } from "./seeds.ts"
 
 describe("simulation of jobs", () => {
@@ -13,6 +13,7 @@ describe("simulation of jobs", () => {
     jobsHold(undefined, heldUp),
     6
   )
+  simulated("D.6 G6 of several attempts that end the newest decides", fencesHold(), 10)
   simulated("D.6 S3.18 a job that comes while a worker is idle starts at once", wakesHold(), 20)
   simulated("D.6 G11 a tick makes one job, whoever crashes between the two", jobTicksHold(), 8)
 })

@@ -59,7 +59,7 @@ const everything = (jobs: JobStore.JobStore["Service"]) =>
 const millis = (at: DateTime.Utc | null) => at === null ? Number.NaN : DateTime.toEpochMillis(at)
 
 /** Nodes are held up for longer than a lease. */
-export const heldUp: Faults.Rates = { delay: 0.1, pause: 0.03, longest: "1 minute" }
+export const heldUp: Faults.Rates = { delay: 0.1, pause: 0.05, longest: "1 minute" }
 
 /**
  * Every acknowledged job ends, its newest attempt decides how, one attempt of it runs at a time, a key has one holder, and
@@ -162,6 +162,44 @@ export const jobsHold = (
     }
   })
 
+/** Of several attempts that end, the newest decides, also where workers do not notice that they lost their lease. */
+export const fencesHold = (store: Store = memory) =>
+  Effect.gen(function*() {
+    const { jobs } = yield* built(store, {})
+    const Late = Task.make("simulated.late")
+    const turn = Effect.scoped(Effect.gen(function*() {
+      const member = yield* jobs.join({ node: "late", info: {}, serves: {} })
+      yield* jobs.rescue
+      const claimed = yield* jobs.claim(member, "late", 1)
+      yield* Effect.sleep(yield* Random.nextIntBetween(1, 20_000))
+      yield* jobs.finish(
+        member,
+        claimed.map((job) => ({
+          job,
+          outcome: "completed",
+          delayMs: 0,
+          output: job.attempt,
+          failure: null,
+          note: null,
+          report: null,
+          logs: []
+        }))
+      )
+    }))
+    const nodes = yield* Effect.forEach(["a", "b", "c"], (name) => SimulatedNode.make(name, () => Effect.forever(turn)))
+    yield* Effect.forEach(nodes, (node) => node.start)
+    const pauses = yield* Effect.forkScoped(SimulatedNode.pausing(nodes, { every: "5 seconds", longest: "1 minute" }))
+    const request = Array.from({ length: 10 }, () => JobQueue.job(Late, {}, { queue: "late" }))
+    yield* Effect.provideService(JobQueue.enqueueAll(request), JobStore.JobStore, jobs)
+    yield* Effect.sleep("5 minutes")
+    yield* Fiber.interrupt(pauses)
+    yield* Effect.forEach(nodes, (node) => node.resume)
+    yield* Effect.sleep("3 minutes")
+    for (const { attempt, lost, output, state } of yield* everything(jobs)) {
+      if (lost < 3) assert.deepStrictEqual([state, output], ["completed", attempt])
+    }
+  })
+
 /** A job that comes while a worker is idle starts at once, and does not wait for the worker to look. */
 export const wakesHold = (store: Store = memory) =>
   Effect.gen(function*() {
@@ -209,9 +247,10 @@ export const jobTicksHold = (dispatch: "with the tick's id" | "with an id of its
       dispatch: JobQueue.dispatch({ queue: "ticks" })
     })
     const faults = { unknown: 0.1, delay: 0.3, crash: 0.1 }
+    const crashes = { delay: 0.3, crash: 0.5 }
     const { faulty } = yield* built(
       Layer.succeed(JobStore.JobStore, dispatch === "with the tick's id" ? jobs : forgetful(jobs)),
-      faults
+      crashes
     )
     const store = Layer.effect(JobStore.JobStore, faulty)
     const nodes = yield* TestTasks.nodes(
