@@ -78,7 +78,7 @@ const rows = (quick: boolean): ReadonlyArray<Row> => {
       once: true,
       measure: (server) => measureWaiting(server, ostinatoSystem, 1_000_000 / part, quick)
     },
-    { ...ours, part: "idle", once: true, measure: () => measureIdle(ostinatoSystem, 5, quick ? 5 : 30) }
+    { ...ours, part: "idle", once: true, measure: () => measureIdle(ostinatoSystem, quick ? 5 : 20, quick ? 5 : 30) }
   ]
 }
 

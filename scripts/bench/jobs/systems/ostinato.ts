@@ -29,7 +29,7 @@ import { inPostgres, type PostgresNeeds } from "../places/Postgres.ts"
 
 const queue = "bench"
 
-const Noop = Task.make("bench.noop", { payload: { n: Schema.Number, t: Schema.Number, s: Schema.String } })
+const Noop = Task.make("bench.noop", { payload: { n: Schema.Finite, t: Schema.Finite, s: Schema.String } })
 
 const member = { node: "bench", info: {}, serves: { [queue]: [Noop.name] } }
 

@@ -15,7 +15,7 @@ import { callingBy } from "../callers.ts"
 import type { Driver, JobSystem } from "../JobSystem.ts"
 import { inPostgres } from "../places/Postgres.ts"
 
-const Job = Schema.Struct({ n: Schema.Number, t: Schema.Number, s: Schema.String })
+const Job = Schema.Struct({ n: Schema.Finite, t: Schema.Finite, s: Schema.String })
 
 const connect = (url: string) =>
   ManagedRuntime.make(
