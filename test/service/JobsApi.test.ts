@@ -72,10 +72,12 @@ const Live = ApiLive.pipe(
   Layer.provideMerge([Supervisor.layer, Logger.layer([])])
 )
 
+const encode = Schema.encodeSync(Schema.fromJsonString(Schema.Unknown))
+
 /** The status and the body of an answer. */
 const ask = Effect.fnUntraced(function*(method: string, asked: string, body?: unknown) {
   const api = yield* Api
-  const init = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }
+  const init = body === undefined ? {} : { body: encode(body), headers: { "content-type": "application/json" } }
   const response = yield* Effect.promise(() => api(new Request(`http://localhost/api/v1${asked}`, { method, ...init })))
   return { status: response.status, body: yield* Effect.promise(() => response.text()) }
 })
@@ -260,7 +262,7 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
       yield* until(id, "completed")
       const values = { permits: 2, rate: { units: 10, perMs: 1000, burst: 5 } }
       assert.deepInclude(yield* summary("PUT", "/queues/mail/limit", values), { limit: "mail", workers: 1 })
-      assert.include((yield* ask("GET", "/limits")).body, JSON.stringify({ name: "mail", ...values }))
+      assert.include((yield* ask("GET", "/limits")).body, encode({ name: "mail", ...values }))
       assert.deepInclude(yield* summary("DELETE", "/queues/mail/limit"), { limit: null })
       const running = yield* enqueue({ task: "test.held", payload: { n: 2 }, queue: "held" })
       yield* until(running.id, "running")

@@ -1,25 +1,16 @@
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FileSystem from "effect/FileSystem"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Latch from "effect/Latch"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import { hostname } from "node:os"
 import { Dispatch, Task } from "ostinato"
-import { CheckpointStore } from "ostinato/core/CheckpointStore"
 import { RunLog } from "ostinato/core/RunLog"
 import { Supervisor } from "ostinato/core/Supervisor"
 import { Job } from "ostinato/jobs/Job"
@@ -28,95 +19,12 @@ import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as Timetable from "ostinato/schedule/Timetable"
-import * as AppModule from "ostinato/service/AppModule"
 import * as JobGauges from "ostinato/service/JobGauges"
-import * as Service from "ostinato/service/Service"
-import * as ServiceConfig from "ostinato/service/ServiceConfig"
 import * as TableGauges from "ostinato/service/TableGauges"
 import { ControlSql } from "ostinato/store/ControlSql"
-import { Database } from "ostinato/store/Database"
 import * as Prometheus from "../e2e/Prometheus.ts"
 import * as ServiceProcess from "../e2e/ServiceProcess.ts"
-
-/** A task that goes on until it is stopped. */
-const Endless = Task.make("bare.endless", { payload: { n: Schema.Int } })
-
-/**
- * An application of nothing but its tables, a job that does not end, and two queries, one of which waits while somebody
- * holds a lock.
- */
-const bare = {
-  name: "bare",
-  migrations: { name: "bare", schema: "bare", steps: {} },
-  layer: Endless.toLayer(() => Effect.never),
-  tasks: [],
-  schedules: [],
-  jobs: { queues: { bare: { concurrency: 2 } }, tasks: [AppModule.job(Endless, { enqueue: { queue: "bare" } })] },
-  routes: HttpRouter.use((router) =>
-    Effect.flatMap(SqlClient.SqlClient, (sql) =>
-      Effect.andThen(
-        router.add(
-          "GET",
-          "/slow",
-          Effect.orDie(Effect.as(sql`SELECT pg_advisory_xact_lock_shared(7)`, HttpServerResponse.text("done")))
-        ),
-        router.add("GET", "/quick", Effect.orDie(Effect.as(sql`SELECT 1`, HttpServerResponse.text("done"))))
-      ))
-  )
-}
-
-const Config = Layer.effect(
-  ServiceConfig.ServiceConfig,
-  Effect.gen(function*() {
-    const files = yield* FileSystem.FileSystem
-    const directory = yield* files.makeTempDirectoryScoped({ prefix: "ostinato-test-" })
-    // the server's account has to pass through
-    yield* files.chmod(directory, 0o711)
-    return { ...yield* ServiceConfig.load, port: 0, databaseUrl: undefined, directory }
-  })
-)
-
-const Bare = Service.layer(bare).pipe(
-  Layer.provide([Config, NodeHttpServer.layerHttpServices, Logger.layer([])]),
-  Layer.provideMerge(NodeServices.layer)
-)
-
-/** An application that keeps how far it has come. */
-const keeping = {
-  ...bare,
-  layer: Layer.merge(
-    bare.layer,
-    Layer.effectDiscard(Effect.flatMap(CheckpointStore, (store) => store.save("keeping", { at: 7 })))
-  )
-}
-
-/** A second service, on the database of the first, whose schedules are disabled. */
-const beside = Effect.fnUntraced(function*(schema: string, role: ServiceConfig.Role = "all") {
-  const { url } = yield* Database
-  const config = Layer.effect(
-    ServiceConfig.ServiceConfig,
-    Effect.map(ServiceConfig.load, (config) => ({
-      ...config,
-      port: 0,
-      databaseUrl: url,
-      directory: "/nonexistent",
-      schema,
-      role,
-      schedulerEnabled: false
-    }))
-  )
-  const services = yield* Layer.build(Layer.fresh(
-    Service.layer(keeping).pipe(Layer.provide([config, NodeHttpServer.layerHttpServices, Logger.layer([])]))
-  ))
-  return HttpServer.formatAddress(Context.get(services, HttpServer.HttpServer).address)
-})
-
-/** Ends all jobs, so that nothing of them is there for the next test. */
-const stopped = Effect.gen(function*() {
-  const filter = yield* JobFilter.parse("task:bare.endless state:scheduled,available,running")
-  yield* JobQueue.cancel(filter)
-  yield* ServiceProcess.until(JobQueue.count(filter), (left) => left === 0)
-}).pipe(Effect.orDie)
+import { Bare, beside, Endless, stopped } from "./BareService.ts"
 
 layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it) => {
   it.effect("serves an application without a page and without metrics of its own", () =>

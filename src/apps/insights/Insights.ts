@@ -59,28 +59,22 @@ export const make = Effect.fnUntraced(function*(options: InsightsOptions) {
     tasks: [AppModule.task(SyncInsights, { payload: { repository: others.length === 0 ? first : places } })],
     schedules: places.flatMap((repository) => {
       // the job is made in the transaction of the tick; its unique key sees to overlaps
-      const durable = {
-        task: SyncInsights,
-        mode: "enqueue",
-        dispatch: SyncJobs.dispatch(SyncJobs.queueOf(repository))
-      } as const
-      return [
-        PeriodicTask.make(scheduleName(repository), {
-          ...durable,
-          timetable: options.timetable,
-          payload: { repository },
-          runOnStart: true,
-          missed: "last"
-        }),
-        ...((options.daily ?? true)
-          ? [PeriodicTask.make(dailyName(repository), {
-            ...durable,
-            timetable: Timetable.every("1 day"),
-            payload: { repository, changedOnly: true },
-            missed: "last"
-          })]
-          : [])
-      ]
+      const durable = { task: SyncInsights, mode: "enqueue", missed: "last" } as const
+      const queue = SyncJobs.queueOf(repository)
+      const fortnightly = PeriodicTask.make(scheduleName(repository), {
+        ...durable,
+        timetable: options.timetable,
+        payload: { repository },
+        runOnStart: true,
+        dispatch: SyncJobs.dispatch(queue)
+      })
+      const daily = PeriodicTask.make(dailyName(repository), {
+        ...durable,
+        timetable: Timetable.every("1 day"),
+        payload: { repository, changedOnly: true },
+        dispatch: SyncJobs.dispatchDaily(queue)
+      })
+      return options.daily ?? true ? [fortnightly, daily] : [fortnightly]
     }),
     jobs: {
       queues: SyncJobs.queues(places),

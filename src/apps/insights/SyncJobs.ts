@@ -32,5 +32,12 @@ export const queueAmong = (places: ReadonlyArray<string>, repository: string): s
 /** The same repository twice is one job, until it is done. */
 export const unique = { by: ["repository"], until: "done" } as const
 
-/** Enqueues collections into this queue. */
-export const dispatch = (queue: string) => JobQueue.dispatch({ queue, unique })
+/**
+ * Enqueues collections into this queue. One that waits already, also for a later time, becomes this one and is due as this
+ * one is; one that runs is this one.
+ */
+export const dispatch = (queue: string) => JobQueue.dispatch({ queue, unique: { ...unique, onConflict: "replace" } })
+
+/** The same for those that ask for less: one that waits already keeps what it is to do. */
+export const dispatchDaily = (queue: string) =>
+  JobQueue.dispatch({ queue, unique: { ...unique, onConflict: "reschedule" } })
