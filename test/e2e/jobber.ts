@@ -25,7 +25,7 @@ const SinkLive = Sink.toLayer(({ holds, name }) =>
     const sql = yield* SqlClient.SqlClient
     yield* Console.error(`begins ${name}, attempt ${number}`)
     yield* sql`INSERT INTO sink (name) VALUES (${name}) ON CONFLICT DO NOTHING`
-    if (holds === "for ever" && number === 1) yield* Effect.never
+    if (holds === "for ever" && number === 1) return yield* Effect.never
     if (holds === "a moment") yield* Effect.sleep("1500 millis")
     yield* Console.error(`ends ${name}`)
   }).pipe(Effect.orDie)
@@ -69,5 +69,5 @@ const programs = { work, enqueue, pool: Effect.scoped(pool) }
 
 if (mode === "work" || mode === "enqueue" || mode === "pool") {
   const program: Effect.Effect<void, unknown, Requirements> = programs[mode]
-  NodeRuntime.runMain(program.pipe(Effect.provide(Store), Effect.provide(NodeServices.layer)))
+  NodeRuntime.runMain(Effect.provide(program, Layer.provideMerge(Store, NodeServices.layer)))
 }

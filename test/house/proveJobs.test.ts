@@ -267,6 +267,22 @@ describe("the checker of the suite jobs", () => {
     )
   })
 
+  it("tells a good job that was lost with three workers, one of them killed, from one that poison took along", () => {
+    const lostThrice = (last: NonNullable<Life["end"]>) => (draft: Draft) => {
+      job(draft, "6")
+      draft.rows[5] = { ...draft.rows[5]!, state: "discarded", epoch: 5 }
+      for (const n of [3, 4, 5]) {
+        const end = n === 5 ? last : { at: n * 10_000, how: poisonExit, by: "itself" } as const
+        draft.lives.push(life(`worker-0.${n}`, end))
+        run(draft, "6", { at: n * 10_000 - 100, proc: `worker-0.${n}`, epoch: n * 2 - 5 })
+      }
+    }
+    const unlucky = judge(lostThrice({ at: 50_000, how: "SIGKILL", by: "kill" }))
+    assert.isTrue(isKept(unlucky))
+    assert.strictEqual(unlucky.unlucky, 1)
+    assert.deepStrictEqual(broken(lostThrice({ at: 50_000, how: poisonExit, by: "itself" })), ["misjudged"])
+  })
+
   it("counts a rescue around a restart of the server apart", () => {
     assert.deepStrictEqual(
       judge(({ dealt }) => dealt.restarts.push({ from: -9000, until: -7500 })).rescues,

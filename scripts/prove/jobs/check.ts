@@ -6,7 +6,7 @@
  * have been done.
  */
 import type { Life } from "../processes.ts"
-import { type Cause, causeOf, type Dealt, diedOfPoison } from "./causes.ts"
+import { type Cause, causeOf, type Dealt, diedOfPoison, type Loss, lossOf } from "./causes.ts"
 import { isPoison, type Line, type LineOf, type Row } from "./model.ts"
 import { type Held, type Rescues, rescues } from "./rescue.ts"
 
@@ -50,8 +50,10 @@ export interface Verdict {
   readonly unworked: ReadonlyArray<string>
   /** Most processes that one poison job ended. */
   readonly deaths: number
-  /** Poison that was not discarded after three deaths at most, and good jobs that were. */
+  /** Poison that was not discarded after three deaths at most, and good jobs that were, in the company of poison alone. */
   readonly misjudged: ReadonlyArray<string>
+  /** Good jobs that were discarded since they were lost with three workers, of which one at least was killed or cut off. */
+  readonly unlucky: number
   readonly rescues: Rescues
 }
 
@@ -99,6 +101,13 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
     finishes: finishes.get(id) ?? []
   }))
 
+  const good = discarded.filter(({ payload }) => !isPoison(payload.kind))
+  const isUnlucky = ({ id }: Row) => {
+    const [losses, end] = [lossesOf(claims.get(id) ?? [], byName, dealt), finishes.get(id)]
+    const isDecided = end?.some(({ accepted, outcome }) => accepted && outcome === "discarded") === true
+    return !isDecided && losses.length >= 3 && losses.some((cause) => cause !== "poison")
+  }
+
   const effectsOf = Map.groupBy(effects, (key) => key)
   const transactional = completed.filter(({ payload }) => payload.tx)
   const isOwed = new Set(transactional.map(({ payload }) => payload.key))
@@ -136,8 +145,9 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
         .map((row) => `${name(row)} is ${row.state}`),
       ...rows.filter(({ id }) => (poisonDeaths.get(id) ?? 0) > 3)
         .map((row) => `${name(row)} ended ${poisonDeaths.get(row.id)} processes`),
-      ...discarded.filter(({ payload }) => !isPoison(payload.kind)).map((row) => `${name(row)} was discarded`)
+      ...good.filter((row) => !isUnlucky(row)).map((row) => `${name(row)} was discarded`)
     ],
+    unlucky: good.filter(isUnlucky).length,
     rescues: rescues(held, byName, dealt)
   }
 }
@@ -168,6 +178,24 @@ const lateWrites = ({ claims, finishes }: Held, row: Row | undefined): ReadonlyA
   ).map(({ epoch, id, outcome, proc }) =>
     `${proc} ended epoch ${epoch} of job ${id} as ${outcome}, ${row?.epoch ?? "none"} is the epoch that ended it`
   )
+
+// how the workers were lost that had claimed a job
+const lossesOf = (
+  claims: ReadonlyArray<LineOf<"claim">>,
+  lives: ReadonlyMap<string, Life>,
+  dealt: Dealt
+): ReadonlyArray<Loss> => {
+  const ordered = claims.toSorted((a, b) => a.epoch - b.epoch)
+  return ordered.flatMap((claim, n) => {
+    const next = ordered[n + 1]
+    // what was given back is claimed with the next epoch, what was taken back with the one after
+    if (next !== undefined && next.epoch === claim.epoch + 1) return []
+    const life = lives.get(claim.proc)
+    const until = next?.at ?? Number.POSITIVE_INFINITY
+    const loss = life === undefined ? undefined : lossOf(life, dealt, { from: claim.at, until })
+    return loss === undefined ? [] : [loss.cause]
+  })
+}
 
 // which processes each poison job ended: it was the one that ran there when they died of poison
 const deathsOf = (

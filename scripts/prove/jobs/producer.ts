@@ -110,4 +110,4 @@ const Live = Layer.unwrap(Effect.gen(function*() {
   )
 }))
 
-NodeRuntime.runMain(Main.pipe(Effect.provide(Live), Effect.provide(NodeServices.layer)))
+NodeRuntime.runMain(Effect.provide(Main, Layer.provide(Live, NodeServices.layer)))

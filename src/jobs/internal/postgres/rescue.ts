@@ -44,15 +44,16 @@ export const make = (options: {
   const s = house(schema)
   const transaction = <A, E>(work: Effect.Effect<A, E>) =>
     Effect.provideService(Database.transaction(work), SqlClient.SqlClient, house)
-  // workers that the sweep before this one found without their server process
-  let absent: ReadonlyArray<number> = []
+  // workers that the sweep before this one found without their server process, and which that was: one whose connections
+  // are cut again and again beats over another each time, and is alive
+  let absent: ReadonlyArray<string> = []
   let orphansAt: bigint | undefined
 
   /** Whether there is a dead worker, as far as one statement sees: this is asked every 2.5 s by every node. */
   const look = Effect.gen(function*() {
-    const [seen] = yield* house<{ absent: ReadonlyArray<number>; dead: boolean }>`
+    const [seen] = yield* house<{ absent: ReadonlyArray<string>; dead: boolean }>`
       WITH absent AS MATERIALIZED (
-        SELECT w.id FROM ${s}.worker w
+        SELECT w.id, concat_ws(' ', w.id, w.backend_pid, extract(epoch FROM w.backend_start)) AS name FROM ${s}.worker w
         WHERE w.backend_pid IS NOT NULL AND w.expires_at > now()
           AND pg_postmaster_start_time() < now() - ${settling}::float8 * interval '1 second'
           -- a role that may not see when others began sees nothing here: they count as present
@@ -61,9 +62,9 @@ export const make = (options: {
         ORDER BY w.id FOR UPDATE SKIP LOCKED
       ), expired AS (
         UPDATE ${s}.worker w SET expires_at = now() - interval '1 second'
-        FROM absent a WHERE w.id = a.id AND w.id = ANY(${absent}::int[]) RETURNING w.id
+        FROM absent a WHERE w.id = a.id AND a.name = ANY(${absent}::text[]) RETURNING w.id
       )
-      SELECT ARRAY(SELECT id FROM absent ORDER BY id) AS absent,
+      SELECT ARRAY(SELECT name FROM absent) AS absent,
         EXISTS (SELECT FROM expired) OR EXISTS (SELECT FROM ${s}.worker WHERE expires_at < now()) AS dead`
     absent = seen?.absent ?? []
     return seen?.dead === true
