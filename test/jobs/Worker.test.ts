@@ -53,7 +53,7 @@ describe("a worker", () => {
       }).pipe(Effect.provide(Layer.provide(worker([Wait]), live)))
     }).pipe(Effect.provide(store)))
 
-  it.effect("S3.18 asks the store about once in 2.5 seconds when nothing happens, over all its queues, and finds jobs without being woken", () => {
+  it.effect("S3.18 asks the store about once in 10 seconds when nothing happens, over all its queues, and finds jobs without being woken", () => {
     let claims = 0
     const deaf = changed((jobs) => ({
       wakes: () => Stream.never,
@@ -66,9 +66,9 @@ describe("a worker", () => {
       yield* pass(60)
       const before = claims
       yield* pass(300)
-      assert.isAtMost(claims - before, 300 * 0.5)
+      assert.isAtMost(claims - before, 300 * 0.13)
       const { id } = yield* JobQueue.enqueue(Double, { n: 1 }, { queue: "b" })
-      yield* pass(10)
+      yield* pass(45)
       yield* reaches(id, "completed")
     }).pipe(
       Effect.provide(
