@@ -10,6 +10,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Formatter from "effect/Formatter"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -364,7 +365,7 @@ export const assertEnqueued = Effect.fn("TestJobs.assertEnqueued")(function*(
   if (found !== undefined) return found.job
   const nearest = compared.toSorted((a, b) => a.differs.length - b.differs.length).slice(0, 3)
   return yield* new JobNotEnqueued({
-    expected: JSON.stringify(expected),
+    expected: Formatter.formatJson(expected),
     nearest: nearest.map(({ differs, job }) => [`  ${told(job)}`, ...differs.map((line) => `    ${line}`)].join("\n"))
   })
 })
@@ -381,7 +382,7 @@ export const assertNotEnqueued = Effect.fn("TestJobs.assertNotEnqueued")(functio
   const found = (yield* all).filter((job) => differences(expected, job).length === 0)
   if (found.length === 0) return
   return yield* new JobEnqueued({
-    unexpected: JSON.stringify(expected),
+    unexpected: Formatter.formatJson(expected),
     found: found.slice(0, 3).map((job) => `  ${told(job)}`)
   })
 })

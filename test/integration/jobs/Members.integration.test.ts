@@ -25,9 +25,9 @@ const block = (ms: number) =>
 const someone = { node: "here", info: {}, serves: {} }
 
 /** One thread for the tests that need no short lease. */
-class Members
-  extends Context.Service<Members, Effect.Success<ReturnType<typeof parts.makeMembers>>>()("test/jobs/Members")
-{}
+class Members extends Context.Service<Members, Effect.Success<ReturnType<typeof parts.makeMembers>>>()(
+  "ostinato/test/integration/jobs/Members.integration.test/Members"
+) {}
 const shared = Layer.effect(Members, parts.makeMembers({ lease: "10 seconds", beat: "100 millis" }))
 
 layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, timeout: 60_000 })("members", (it) => {
