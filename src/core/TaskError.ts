@@ -218,7 +218,16 @@ const tagOf = (error: unknown): string =>
     : typeof error
 
 const messageOf = (error: unknown): string => {
-  if (error instanceof Error && error.message !== "") return error.message
-  if (Predicate.hasProperty(error, "message") && typeof error.message === "string") return error.message
-  return typeof error === "string" ? error : tagOf(error)
+  if (typeof error === "string") return error
+  if (typeof error !== "object" || error === null) return tagOf(error)
+  const message = "message" in error && typeof error.message === "string" ? error.message : ""
+  return message === "" ? fieldsOf(error) ?? tagOf(error) : message
+}
+
+/** An error without words of its own is told by its fields; those that are `Redacted` show themselves as such. */
+const fieldsOf = (error: object): string | undefined => {
+  const fields = Object.entries(error).filter(([name]) => !["_tag", "message", "name", "stack"].includes(name))
+  if (fields.length === 0) return undefined
+  const text = Result.getOrUndefined(Result.try(() => JSON.stringify(Object.fromEntries(fields))))
+  return text === undefined || text.length <= 500 ? text : `${text.slice(0, 500)}…`
 }

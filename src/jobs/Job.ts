@@ -22,7 +22,11 @@ import { Cancellation, RunId, StageRecord, Trigger } from "../core/TaskRun.ts"
  *
  * @category models
  */
-export const JobId = Schema.String.check(Schema.isPattern(/^[1-9][0-9]{0,18}$/)).pipe(Schema.brand("JobId"))
+export const JobId = Schema.String.check(
+  Schema.isPattern(/^[1-9][0-9]{0,18}$/),
+  // as text of 19 digits at most
+  Schema.makeFilter((id: string) => id.length < 19 || id <= "9223372036854775807" || "Expected a value below 2^63")
+).pipe(Schema.brand("JobId"))
 
 /**
  * @category models

@@ -283,7 +283,7 @@ export const parse = (text: string): Result.Result<Every | Cron | Spaced, Timeta
 export const parseInterval = (text: string): Result.Result<Every, TimetableInvalid> => {
   const interval = readEvery(text)
   return interval === undefined
-    ? Result.fail(new TimetableInvalid({ text, reason: "it has no fixed length", wanted: "interval" }))
+    ? Result.fail(new TimetableInvalid({ text, reason: "it is no time of a fixed length", wanted: "interval" }))
     : Result.succeed(interval)
 }
 

@@ -172,7 +172,10 @@ export const JobsChanged = Schema.Struct({
 export const Ping = Schema.Struct({ event: Schema.tag("ping"), data: Schema.String })
 
 const params = { id: JobId }
-const many = { q: Filter.check(Schema.isNonEmpty()), dryRun: Schema.optional(Schema.Boolean) } as const
+/** Blanks alone would be every job. */
+const saysSomething = Schema.makeFilter((q: string) => /\S/.test(q) || "Expected a filter that says something")
+
+const many = { q: Filter.check(saysSomething), dryRun: Schema.optional(Schema.Boolean) } as const
 const oneError = [JobUnknown, JobConflict, StoreUnavailable] as const
 const manyError = [FilterInvalid, StoreUnavailable] as const
 

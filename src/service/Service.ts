@@ -6,9 +6,11 @@
  * the connections; an embedded server last.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
@@ -114,6 +116,7 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     Effect.map(ServiceConfig, ({ role }) => isOf(role, "api") ? Layer.merge(Operating, Api) : Operating)
   ).pipe(Layer.provide([Page.layerSecurityHeaders, HostGuard.layer]))
   const Http = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true }).pipe(
+    Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.mebibytes(4))),
     Layer.provideMerge(Server)
   )
   const Scheduler = Layer.unwrap(

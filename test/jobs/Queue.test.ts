@@ -235,6 +235,8 @@ describe("JobQueue", () => {
           [{ priority: 40_000 }, "priority 40000"],
           [{ delay: "1 hour", at: DateTime.makeUnsafe(0) }, "delay and at are both given"],
           [{ delay: -1 }, "delay -1 is no duration"],
+          [{ delay: Number.NaN }, "delay NaN is no duration"],
+          [{ at: DateTime.makeUnsafe(-1) }, "at is no instant from 1970 to 9999"],
           [{ delay: Infinity }, "delay Infinity is no duration"],
           [{ timeout: 0 }, "timeout 0 is no duration from 1 ms"],
           [{ maxAttempts: 0 }, "maxAttempts 0 is no whole number from 1 to 32767"],

@@ -165,6 +165,8 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           ["POST", "/jobs", { task: "test.mail", priority: 40_000 }, 400, "priority"],
           ["POST", `/jobs/${id}/reschedule`, { delay: "1 hour" }, 409, "completed"],
           ["POST", "/jobs/cancel", { q: "" }, 400, "q"],
+          ["POST", "/jobs/cancel", { q: " \t" }, 400, "a filter that says something"],
+          ["GET", "/jobs?before=9223372036854775808", undefined, 400, "below 2^63"],
           ["POST", "/jobs/cancel", { q: "state:asleep" }, 400, "asleep"],
           ["POST", "/jobs/redrive", { q: "tag:x", perSecond: 0 }, 400, "perSecond"],
           ["GET", "/queues/none", undefined, 404, "none"],

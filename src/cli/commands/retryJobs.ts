@@ -25,6 +25,6 @@ export const retry = Effect.fnUntraced(function*(wish: Wish) {
   const { changed, unchanged, unknown } = yield* JobQueue.retry(selection)
   yield* JobOutcome.print(wish, {
     done: { "due now": changed },
-    not: { "left as they are": unchanged, "not there": unknown }
+    not: { "completed, running or due already": unchanged, "not there": unknown }
   })
 })

@@ -16,7 +16,7 @@ export const rescuer = (store: JobStore["Service"], metrics: ReturnType<typeof J
       const rescued = yield* store.rescue
       for (const { queue } of rescued) metrics.rescued(queue)
       const back = rescued.filter(({ fate }) => fate === "available").length
-      if (back > 0) yield* Effect.logWarning(`${back} jobs were taken back from workers that died: they run again`)
+      if (back > 0) yield* Effect.logWarning(`jobs taken back from workers that died: ${back}; they run again`)
       for (const { fate, id, queue } of rescued) {
         if (fate !== "discarded") continue
         yield* Effect.annotateLogs(Effect.logError("job went down with its worker too often: it is discarded"), {

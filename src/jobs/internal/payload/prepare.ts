@@ -229,7 +229,7 @@ const badParent = (parent: Parent) => {
   return typeof job !== "string" || isId(job) ? undefined : `after names ${JSON.stringify(job)}, which is no job id`
 }
 
-const isId = (id: unknown) => Schema.is(JobId)(id) && BigInt(id) < 1n << 63n
+const isId = Schema.is(JobId)
 
 const isInt = (value: number, from: number, to: number) => Number.isInteger(value) && value >= from && value <= to
 
@@ -238,7 +238,8 @@ const longest = Duration.toMillis(Duration.days(36_500))
 const badDuration = (what: string, input: Duration.Input | undefined, least: number) => {
   if (input === undefined) return undefined
   const read = Duration.fromInput(input)
-  const length = Option.isNone(read) ? Number.NaN : Duration.toMillis(read.value)
+  // NaN is read as no time at all
+  const length = Option.isNone(read) || Number.isNaN(input) ? Number.NaN : Duration.toMillis(read.value)
   return length >= least && length <= longest
     ? undefined
     : `${what} ${
@@ -246,9 +247,12 @@ const badDuration = (what: string, input: Duration.Input | undefined, least: num
     } is no duration from ${least} ms to 100 years`
 }
 
+const latest = Date.UTC(9999, 11, 31)
+
 const badInstant = (what: string, at: DateTime.DateTime | undefined) => {
   if (at === undefined) return undefined
-  return DateTime.isDateTime(at) && Number.isFinite(at.epochMilliseconds) ? undefined : `${what} is no instant`
+  const millis = DateTime.isDateTime(at) ? at.epochMilliseconds : Number.NaN
+  return millis >= 0 && millis <= latest ? undefined : `${what} is no instant from 1970 to 9999`
 }
 
 const millis = (input: Duration.Input) => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(input)))
