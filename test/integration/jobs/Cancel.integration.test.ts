@@ -61,7 +61,7 @@ layer(store, { excludeTestServices: true })("cancel, reschedule and retry", (it)
       assert.deepStrictEqual(
         yield* sql`SELECT failure -> 'cancellation' AS by, failure ->> 'message' AS message FROM ostinato.jobs
           WHERE id = ${waiting!.id}::bigint`,
-        [{ by, message: "cancelled: no longer wanted" }]
+        [{ by, message: "cancelled by ada: no longer wanted" }]
       )
       assert.strictEqual((yield* sql`SELECT FROM ostinato.permit`).length, 0)
     }))

@@ -100,7 +100,7 @@ layer(store, { excludeTestServices: true })("limits", (it) => {
       assert.strictEqual((yield* claim(worker, "rate", 20)).length, 5)
       const starts = yield* sql<{ ms: number }>`
         SELECT round(extract(epoch FROM run_at - min(run_at) OVER ()) * 1000)::int AS ms FROM ostinato.later
-        WHERE state = 's' AND limit_id = 0 ORDER BY run_at`
+        WHERE state = 'a' ORDER BY run_at`
       assert.deepStrictEqual(starts.map(({ ms }) => ms), [0, 50, 100, 150, 200, 250, 300])
       yield* sql`UPDATE ostinato.later SET run_at = run_at - interval '1 second' WHERE limit_id = 0`
       yield* promote(100)

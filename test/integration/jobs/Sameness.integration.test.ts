@@ -11,10 +11,12 @@ import * as Supervisor from "ostinato/core/Supervisor"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as Memory from "ostinato/jobs/stores/Memory"
 import { layer as postgres } from "./jobs.ts"
-import { close, join, leave, next, observe, observeAll, type Run, type Side } from "./sameness.ts"
+import { close, type Command, join, leave, next, observe, observeAll, type Run, type Side } from "./sameness.ts"
 
 const sequences = Number(process.env["OSTINATO_SEEDS"] ?? 300)
 const commands = 8
+/** Sequences that go in step. */
+const lanes = 30
 
 const memory = Effect.gen(function*() {
   const clock = yield* TestClock.make()
@@ -36,47 +38,81 @@ const database = Effect.gen(function*() {
   } satisfies Side
 })
 
-const sequence = Effect.fnUntraced(
-  function*(seed: number, sides: ReadonlyArray<Side>, seats: ReadonlyArray<Run["seats"]>) {
-    const name = `a${seed.toString(16)}f`
-    const runs = sides.map((side, at): Run => ({
-      side,
-      seats: seats[at] ?? [],
-      queue: name,
-      ids: [],
-      claims: [],
-      cancelled: new Set()
-    }))
-    const [model, real] = runs
-    if (model === undefined || real === undefined) return yield* Effect.die("two sides")
-    const told: Array<string> = []
-    const same = Effect.fnUntraced(function*(look: (run: Run) => Effect.Effect<unknown, unknown>) {
-      const [expected, actual] = yield* Effect.all([look(model), look(real)])
-      assert.deepStrictEqual(actual, expected, `seed ${seed}:\n${told.join("\n")}`)
-    })
-    for (let at = 0; at < commands; at += 1) {
-      const command = yield* next(name, model)
-      told.push(command.name)
-      yield* same(command.run)
-      yield* same(observe(command))
-    }
-    yield* same(observeAll)
-    yield* Effect.forEach(runs, close)
-  },
-  (effect, seed) => Random.withSeed(effect, `sameness ${seed}`)
+interface Lane {
+  readonly seed: number
+  readonly model: Run
+  readonly real: Run
+  readonly told: Array<string>
+  readonly draws: typeof Random.Random.Service
+}
+
+type Seats = Run["seats"]
+
+/** Sequences from a seed on, each at its first command. */
+const begin = (sides: readonly [Side, Side], seats: ReadonlyArray<readonly [Seats, Seats]>, from: number) =>
+  Effect.forEach(seats, (both, at) =>
+    Effect.gen(function*() {
+      const seed = from + at
+      const run = (on: 0 | 1): Run => ({ side: sides[on], seats: both[on], queue: nameOf(seed), ids: [], claims: [] })
+      return { seed, model: run(0), real: run(1), told: [], draws: yield* Random.Random } satisfies Lane
+    }).pipe(Random.withSeed(`sameness ${from + at}`)))
+
+const nameOf = (seed: number) => `a${seed.toString(16)}f`
+
+const same = (lane: Lane, actual: unknown, expected: unknown) =>
+  assert.deepStrictEqual(actual, expected, `seed ${lane.seed}:\n${lane.told.join("\n")}`)
+
+type Look = (runs: ReadonlyArray<Run>, side: Side) => Effect.Effect<ReadonlyArray<unknown>, unknown>
+
+const compare = Effect.fnUntraced(
+  function*([memory, postgres]: readonly [Side, Side], all: ReadonlyArray<Lane>, look: Look) {
+    const expected = yield* look(all.map(({ model }) => model), memory)
+    const actual = yield* look(all.map(({ real }) => real), postgres)
+    all.forEach((lane, at) => same(lane, actual[at], expected[at]))
+  }
 )
+
+/** One command of each sequence. Those that leave nothing to the loops of maintenance are looked at before these run. */
+const step = Effect.fnUntraced(function*(sides: readonly [Side, Side], all: ReadonlyArray<Lane>) {
+  const drawn = yield* Effect.forEach(all, (lane) =>
+    Effect.map(
+      Effect.provideService(next(nameOf(lane.seed), lane.model), Random.Random, lane.draws),
+      (command) => ({ lane, command })
+    ))
+  for (const upkeep of ["none", "due", "all"] satisfies ReadonlyArray<Command["upkeep"]>) {
+    const some = drawn.filter(({ command }) => command.upkeep === upkeep)
+    for (const { command, lane } of some) {
+      lane.told.push(command.name)
+      const expected = yield* command.run(lane.model)
+      same(lane, yield* command.run(lane.real), expected)
+    }
+    if (some.length > 0) yield* compare(sides, some.map(({ lane }) => lane), observe(upkeep))
+  }
+})
 
 layer(postgres, { excludeTestServices: true })("jobs in memory and in Postgres", (it) => {
   it.effect(`S0.54 look the same after every command of ${sequences} random sequences`, () =>
     Effect.gen(function*() {
-      const sides = [yield* memory, yield* database]
+      const sides = [yield* memory, yield* database] as const
       for (const side of sides) {
         for (const permits of [1, 2]) {
           yield* side.within(side.store.limits.set({ name: permits === 1 ? "one" : "two", permits, rate: null }))
         }
       }
-      const seats = yield* Effect.forEach(sides, (side) => Effect.all([join(side), join(side)]))
-      for (let seed = 1; seed <= sequences; seed += 1) yield* sequence(seed, sides, seats)
-      yield* Effect.forEach(sides, (side, at) => Effect.forEach(seats[at] ?? [], (seat) => leave(side, seat)))
+      const pair = (side: Side) => Effect.all([join(side), join(side)])
+      const seats = yield* Effect.forEach(
+        Array.from({ length: Math.min(lanes, sequences) }),
+        () => Effect.all([pair(sides[0]), pair(sides[1])])
+      )
+      for (let seed = 1; seed <= sequences; seed += lanes) {
+        const all = yield* begin(sides, seats.slice(0, sequences - seed + 1), seed)
+        for (let at = 0; at < commands; at += 1) yield* step(sides, all)
+        yield* compare(sides, all, observeAll)
+        yield* close(all.map(({ model }) => model), sides[0])
+        yield* close(all.map(({ real }) => real), sides[1])
+      }
+      for (const both of seats) {
+        for (const on of [0, 1] as const) yield* Effect.forEach(both[on], (seat) => leave(sides[on], seat))
+      }
     }), 300_000)
 })

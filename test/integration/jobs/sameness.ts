@@ -1,4 +1,7 @@
-/** Two stores side by side: the same commands, and what can be seen of each after every one of them. */
+/**
+ * Two stores side by side: the same commands, and what can be seen of each after every one of them. Sequences of commands go
+ * in step, each in a queue of its own with workers of its own, so that one look shows what many of them did.
+ */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
@@ -26,8 +29,6 @@ export interface Run {
   readonly queue: string
   readonly ids: Array<JobId>
   readonly claims: Array<{ readonly seat: Seat; readonly job: Claimed }>
-  /** Jobs that were cancelled at some time: their last entry may be the end instead of an attempt. */
-  readonly cancelled: Set<JobId>
 }
 
 export interface Command {
@@ -63,8 +64,7 @@ const seen = (run: Run, job: Job) => ({
   maxAttempts: job.maxAttempts,
   lost: job.lost,
   payload: job.payload,
-  // of an attempt and the end that followed it one is kept
-  failure: job.state === "cancelled" && job.attempt > 0 ? null : job.failure?.tag ?? null,
+  failure: job.failure === null ? null : [job.failure.tag, job.failure.cancellation ?? null],
   progress: job.progress,
   output: job.output,
   waits: (job.state === "scheduled" || job.state === "retryable") && job.runAt !== null,
@@ -72,46 +72,56 @@ const seen = (run: Run, job: Job) => ({
   isOver: job.finishedAt !== null
 })
 
-/** Everything that can be seen of the jobs of a sequence, after what the loops of maintenance would have done. */
-export const observe = (after: Command) => (run: Run) =>
+/** Everything that can be seen of the jobs of each sequence, after what the loops of maintenance would have done. */
+export const observe = (upkeep: Command["upkeep"]) => (runs: ReadonlyArray<Run>, { store, within }: Side) =>
   Effect.gen(function*() {
-    const { side: { store } } = run
-    if (after.upkeep === "all") yield* store.sweep
-    if (after.upkeep !== "none") yield* store.promote(1000)
-    const jobs = yield* store.getMany(run.ids)
-    for (const { id, state } of jobs) if (state === "cancelled") run.cancelled.add(id)
-    return jobs.map((job) => seen(run, job)).sort((a, b) => a.job - b.job)
-  }).pipe(run.side.within)
+    if (upkeep === "all") yield* store.sweep
+    if (upkeep !== "none") yield* store.promote(1000)
+    const jobs = new Map((yield* store.getMany(runs.flatMap(({ ids }) => ids))).map((job) => [job.id, job]))
+    return runs.map((run) =>
+      run.ids.flatMap((id) => {
+        const job = jobs.get(id)
+        return job === undefined ? [] : [seen(run, job)]
+      })
+    )
+  }).pipe(within)
 
 /** What costs more to see, once at the end. */
-export const observeAll = (run: Run) =>
+export const observeAll = (runs: ReadonlyArray<Run>, { store, within }: Side) =>
   Effect.gen(function*() {
-    const { side: { store } } = run
-    const claimed = Array.from(new Set(run.claims.map(({ job: { id } }) => id))).filter((id) => !run.cancelled.has(id))
-    const attempts = yield* Effect.forEach(claimed, (id) =>
-      Effect.map(store.attempts(id), (entries) =>
-        entries.map(({ attempt, epoch, failure }) => [attempt, epoch, failure?.tag ?? null])))
-    const last = run.ids.at(-1)
-    const parents = last === undefined ? [] : yield* store.parents(last)
-    const state = (yield* store.queues).find(({ name }) =>
-      name === run.queue
-    )
-    return {
-      attempts,
-      parents: parents.map((job) => numberOf(run, job.id)),
-      counts: state?.counts,
-      parked: state?.parked,
-      tasks: [...yield* store.tasksOf(run.queue)].sort()
-    }
-  }).pipe(run.side.within)
+    const states = yield* store.queues
+    return yield* Effect.forEach(runs, (run) =>
+      Effect.gen(function*() {
+        const claimed = Array.from(new Set(run.claims.map(({ job: { id } }) => id)))
+        const attempts = yield* Effect.forEach(claimed, (id) =>
+          Effect.map(
+            store.attempts(id),
+            (entries) => entries.map(({ attempt, epoch, failure }) => [attempt, epoch, failure?.tag ?? null])
+          ))
+        const last = run.ids.at(-1)
+        const parents = last === undefined ? [] : yield* store.parents(last)
+        const state = states.find(({ name }) => name === run.queue)
+        return {
+          attempts,
+          parents: parents.map((job) => numberOf(run, job.id)),
+          counts: state?.counts,
+          parked: state?.parked,
+          tasks: [...yield* store.tasksOf(run.queue)].sort()
+        }
+      }))
+  }).pipe(within)
 
-/** Nothing of the sequence goes on. */
-export const close = (run: Run) =>
+/** Nothing of the sequences goes on. */
+export const close = (runs: ReadonlyArray<Run>, { store, within }: Side) =>
   Effect.gen(function*() {
-    const { side: { store } } = run
-    yield* store.cancel(run.ids, { actor: null, reason: "over" })
-    for (const { job, seat } of run.claims) yield* store.finish(seat.member, [ending(job, "cancelled")])
-  }).pipe(run.side.within)
+    yield* store.cancel(runs.flatMap(({ ids }) => ids), { actor: null, reason: "over" })
+    for (const { claims, seats } of runs) {
+      for (const seat of seats) {
+        const ends = claims.flatMap((claim) => claim.seat === seat ? [ending(claim.job, "cancelled")] : [])
+        if (ends.length > 0) yield* store.finish(seat.member, ends)
+      }
+    }
+  }).pipe(within)
 
 const ending = (job: Claimed, outcome: End["outcome"], more: Partial<End> = {}): End => ({
   job,
@@ -270,7 +280,8 @@ const claim = (at: number, limit: number) =>
         attempt: job.attempt,
         lost: job.lost,
         epoch: job.epoch,
-        payload: job.payload
+        payload: job.payload,
+        awaited: job.awaited
       }))
     }))
 
@@ -279,12 +290,10 @@ const held = ({ claims }: Run, at: number) => {
   return one === undefined ? Effect.die(`there is no claim ${at}`) : Effect.succeed(one)
 }
 
-const finish = (at: number, wanted: End["outcome"], delayMs: number) =>
-  simple(`finish claim ${at}: ${wanted}, ${delayMs}`, (run) =>
+const finish = (at: number, outcome: End["outcome"], delayMs: number) =>
+  simple(`finish claim ${at}: ${outcome}, ${delayMs}`, (run) =>
     Effect.gen(function*() {
       const { job, seat: { member } } = yield* held(run, at)
-      // a strict job that snoozes is told from one that its limit lets in later by no column
-      const outcome = wanted === "snooze" && job.meta.limit?.strict === true ? "retry" : wanted
       const isFailure = outcome === "retry" || outcome === "discarded"
       const end = ending(job, outcome, {
         delayMs,
@@ -292,8 +301,7 @@ const finish = (at: number, wanted: End["outcome"], delayMs: number) =>
         failure: isFailure ? { kind: "failure", tag: `Broken${at}`, message: "it broke", cause: "" } : null,
         note: outcome === "snooze" ? "later" : outcome === "hold" ? holdOf(run.queue) : null
       })
-      // whether a late end is fenced shows in what becomes of its job
-      yield* run.side.store.finish(member, [end])
+      return (yield* run.side.store.finish(member, [end])).size
     }))
 
 const handBack = (at: number) =>

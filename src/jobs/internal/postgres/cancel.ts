@@ -56,7 +56,9 @@ export const make = (
         const cause = jsonText.stored({
           kind: "interruption",
           tag: "Cancelled",
-          message: by.reason === null ? "cancelled" : `cancelled: ${by.reason}`,
+          message: `cancelled${by.actor === null ? "" : ` by ${by.actor}`}${
+            by.reason === null ? "" : `: ${by.reason}`
+          }`,
           cause: "",
           cancellation: { actor: by.actor, reason: by.reason }
         })

@@ -53,12 +53,16 @@ export const make = ({ house, s, user }: StoreContext, wakes: Wakes) => {
     ])
   }
 
-  /** Those that are not on record as ended by this attempt: the answer to an earlier call may have been lost. */
+  /**
+   * Those that are not on record as ended by this attempt: the answer to an earlier call may have been lost. Since then the
+   * job may have been cancelled while it waited; what a rescue decided has an epoch of its own.
+   */
   const reallyFenced = (member: Member, ends: ReadonlyArray<End>) =>
     Effect.map(
       house.unsafe<{ job_id: bigint }>(
         `select t.job_id from unnest($2::bigint[], $3::int[]) as t(job_id, epoch) where not exists (
-           select from ${s}.done d where d.job_id = t.job_id and d.epoch = t.epoch and d.worker_id = $1::int)
+           select from ${s}.done d where d.job_id = t.job_id and d.epoch = t.epoch
+             and (d.worker_id = $1::int or d.worker_id is null))
          and not exists (select from ${s}.later l where l.job_id = t.job_id and l.epoch = t.epoch)`,
         [
           member.id,

@@ -24,7 +24,7 @@ export const make = (
     "next due",
     ctx.house.unsafe<{ ms: bigint }>(
       `select greatest(0, ceil(extract(epoch from run_at - now()) * 1000))::bigint as ms from ${ctx.s}.later
-       where state in ('s', 'r') order by run_at limit 1`
+       where state in ('s', 'r', 'a') order by run_at limit 1`
     ).unprepared.pipe(
       Effect.map(([row]) => row === undefined ? null : Number(row.ms)),
       Effect.tap(wakes.nextDue)

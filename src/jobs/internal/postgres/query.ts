@@ -19,9 +19,9 @@ const places = {
   running: [["ready", "x.worker_id IS NOT NULL"]],
   available: [["ready", "x.worker_id IS NULL"], [
     "later",
-    "(x.state IN ('p', 'h') OR (x.state = 's' AND x.limit_id = 0))"
+    "x.state IN ('p', 'h', 'a')"
   ]],
-  scheduled: [["later", "x.state = 's' AND x.limit_id IS DISTINCT FROM 0"]],
+  scheduled: [["later", "x.state = 's'"]],
   retryable: [["later", "x.state = 'r'"]],
   pending: [["later", "x.state = 'w'"]],
   completed: [["done", "x.outcome = 'c'"]],
@@ -116,7 +116,7 @@ export const make = (house: PgClient.PgClient, schema: string) => {
       house<Parameters<typeof queryRow.readEntry>[0]>`
         SELECT coalesce(f.attempt, g.attempt) AS attempt, coalesce(f.epoch, g.epoch) AS epoch,
           coalesce(f.at, g.at) AS at, f.cause AS failure, g.lines
-        FROM (SELECT * FROM ${s}.failure WHERE job_id = ${id}::bigint) f
+        FROM (SELECT * FROM ${s}.failure WHERE job_id = ${id}::bigint AND attempt > 0) f
         FULL JOIN (SELECT * FROM ${s}.job_log WHERE job_id = ${id}::bigint) g ON g.epoch = f.epoch
         ORDER BY 2`,
       (rows) => rows.map(queryRow.readEntry)

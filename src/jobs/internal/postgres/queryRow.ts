@@ -52,11 +52,10 @@ export const select = (sql: PgClient.PgClient, schema: string, ids: Statement.Fr
     SELECT i.id::text AS id, coalesce(q.name, 'unknown queue ' || b.queue_id) AS queue,
       coalesce(t.name, 'unknown task ' || b.task_id) AS task,
       CASE WHEN r.worker_id IS NOT NULL THEN 'running' WHEN r.job_id IS NOT NULL THEN 'available'
-        WHEN l.state = 's' AND l.limit_id IS DISTINCT FROM 0 THEN 'scheduled' WHEN l.state = 'r' THEN 'retryable' WHEN l.state = 'w' THEN 'pending'
+        WHEN l.state = 's' THEN 'scheduled' WHEN l.state = 'r' THEN 'retryable' WHEN l.state = 'w' THEN 'pending'
         WHEN l.job_id IS NOT NULL THEN 'available'
         WHEN d.outcome = 'x' THEN 'cancelled' WHEN d.outcome = 'f' THEN 'discarded' ELSE 'completed' END AS state,
-      CASE WHEN r.worker_id IS NOT NULL THEN 'running' WHEN r.job_id IS NOT NULL THEN 'ready'
-        WHEN l.state = 's' AND l.limit_id = 0 THEN 'admitted' ELSE l.state::text END AS place,
+      CASE WHEN r.worker_id IS NOT NULL THEN 'running' WHEN r.job_id IS NOT NULL THEN 'ready' ELSE l.state::text END AS place,
       CASE WHEN q.ageing_ms IS NOT NULL AND b.meta ->> 'priority' ~ '^-?[0-9]{1,5}$'
         THEN (b.meta ->> 'priority')::int ELSE b.priority END AS priority, coalesce(r.attempt, l.attempt, d.attempt, 0) AS attempt, b.max_attempts AS "maxAttempts",
       coalesce(r.lost, l.lost, d.lost, 0) AS lost,
@@ -101,7 +100,7 @@ const reasonOf = (row: JobRow): string | null => {
       return row.hold === null ? "waits for a free worker" : `${row.hold} is paused`
     case "h":
       return `${row.hold ?? "something"} is paused`
-    case "admitted":
+    case "a":
       return row.isDue || row.runAt === null ? "is due" : `its limit lets it start at ${row.runAt.toISOString()}`
     case "w":
       return `waits for ${row.waits} other ${row.waits === 1 ? "job" : "jobs"}`

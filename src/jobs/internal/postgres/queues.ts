@@ -44,10 +44,10 @@ export const make = (options: {
         FROM ${s}.ready GROUP BY queue_id
       ) r ON r.queue_id = q.id
       LEFT JOIN (
-        SELECT queue_id, count(*) FILTER (WHERE state = 's' AND limit_id IS DISTINCT FROM 0) AS scheduled,
+        SELECT queue_id, count(*) FILTER (WHERE state = 's') AS scheduled,
           count(*) FILTER (WHERE state = 'r') AS retryable, count(*) FILTER (WHERE state = 'w') AS pending,
-          count(*) FILTER (WHERE state IN ('p', 'h') OR (state = 's' AND limit_id = 0)) AS open,
-          count(*) FILTER (WHERE state = 'p' OR (state = 's' AND limit_id = 0)) AS parked,
+          count(*) FILTER (WHERE state IN ('p', 'h', 'a')) AS open,
+          count(*) FILTER (WHERE state IN ('p', 'a')) AS parked,
           min(run_at) FILTER (WHERE state IN ('p', 'h')) AS oldest
         FROM ${s}.later GROUP BY queue_id
       ) l ON l.queue_id = q.id

@@ -101,7 +101,7 @@ export const make = (options: {
           r.available_at, r.claimed_at, r.worker_id, r.lost + 1 AS lost
       ), ends AS (
         INSERT INTO ${s}.done (job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome)
-        SELECT job_id, available_at, claimed_at, worker_id, was, attempt, lost, fate::"char" FROM gone
+        SELECT job_id, available_at, claimed_at, worker_id, was + 1, attempt, lost, fate::"char" FROM gone
         ON CONFLICT DO NOTHING
       ), taken AS MATERIALIZED (
         SELECT job_id, queue_id, was, attempt, fate, reason, settles FROM back

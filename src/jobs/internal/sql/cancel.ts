@@ -39,7 +39,7 @@ with b as materialized (
   on conflict do nothing returning job_id
 ), h as (insert into ${s}.done(job_id, epoch, attempt, lost, outcome) select job_id, epoch, attempt, lost, 'x' from g
 ), f as (
-  insert into ${s}.failure(job_id, epoch, attempt, cause) select job_id, epoch, attempt, p_cause from g on conflict do nothing
+  insert into ${s}.failure(job_id, epoch, attempt, cause) select job_id, epoch + 1, 0, p_cause from g
 ), z as (delete from ${s}.uniq u using g where u.job_id = g.job_id and u.release <> 'n')
 select i.id, case
     when g.job_id is not null then 'cancelled'

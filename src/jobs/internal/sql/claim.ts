@@ -6,7 +6,7 @@
  * `w` shuts the door on a worker that was declared dead; its lock makes rescue pass it by until this claim has
  * committed. The rows come in no order: the client sorts them, which costs less there. Where the queue was given a limit a moment ago, jobs that were enqueued without knowing it are parked first.
  *
- * flags: 1 has a key | 2 has children | 4 has a limit | 16 the key is free at the start | 32 keeps its permit
+ * flags: 1 has a key | 2 others wait for it | 4 has a limit | 16 the key is free at the start | 32 keeps its permit
  */
 import { byArray } from "./settings.ts"
 
@@ -19,7 +19,8 @@ language plpgsql ${byArray} as $$
 #variable_conflict use_column
 declare q record;
 begin
-select paused_at is null as open, limit_id is not null as limited, limited_by is not null as settling into q
+select paused_at is null as open, limit_id is not null as limited, limited_by is not null as settling,
+  exists (select from ${s}.awaited) as awaiting into q
 from ${s}.queue where id = p_queue;
 if not found or not q.open then return; end if;
 if q.settling then perform ${s}.park_strays(p_queue); end if;
@@ -34,9 +35,15 @@ with w as materialized (select id from ${s}.worker where id = p_worker and expir
     order by priority, ord, job_id limit p_limit for update skip locked))
   returning r.priority, r.ord, r.job_id, r.epoch, r.attempt, r.lost, r.available_at, r.claimed_at)
 select u.*, b.task_id, b.max_attempts, b.args, b.meta, b.created_at,
-  (b.ukey is not null)::int + b.children::int * 2 + (b.limit_id is not null or q.limited)::int * 4
+  (b.ukey is not null)::int + case when b.children or q.awaiting then ${
+    awaited(s)
+  } else 0 end + (b.limit_id is not null or q.limited)::int * 4
     + (b.release is not null and b.release = 's')::int * 16 + b.strict::int * 32
 from u join ${s}.job b on b.id = u.job_id
 where b.id = any(array(select job_id from u)) and b.id >= (select min(job_id) from u) and b.id <= (select max(job_id) from u);
 end $$`
 ]
+
+// a scalar, as an `exists` may be answered by reading all edges
+const awaited = (s: string) =>
+  `coalesce((select 2 from ${s}.edge e where e.parent_id = u.job_id and not e.settled limit 1), 0)`

@@ -46,10 +46,8 @@ with i as materialized (
   delete from ${s}.ready r where r.ctid = any(array(select tid from k)) and r.worker_id = p_worker returning r.job_id
 ), d as materialized (
   select k.tid, k.ord, k.job_id, k.available_at, k.claimed_at, k.queue_id, k.worker_id, k.epoch, k.priority, k.attempt, k.lost,
-    k.delay_ms, k.output, k.report, k.lines, k.note, k.flags,
-    case when k.asked is not null then 'x'::"char" else k.outcome end as outcome,
-    case when k.asked is null then k.cause else jsonb_build_object('kind', 'interruption', 'tag', 'Cancelled',
-      'message', 'cancelled' || coalesce(': ' || (k.asked ->> 'reason'), ''), 'cause', '', 'cancellation', k.asked) end as cause
+    k.delay_ms, k.output, k.report, k.cause, k.lines, k.note, k.flags, k.asked,
+    case when k.asked is not null then 'x'::"char" else k.outcome end as outcome
   from k join x on x.job_id = k.job_id
 ), h as (
   insert into ${s}.done(job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, output, report)
@@ -58,6 +56,10 @@ with i as materialized (
 ), f as (
   insert into ${s}.failure(job_id, epoch, attempt, cause)
   select job_id, epoch, attempt, cause from d where cause is not null
+  union all
+  select job_id, epoch + 1, 0, jsonb_build_object('kind', 'interruption', 'tag', 'Cancelled', 'message', 'cancelled'
+    || coalesce(' by ' || (asked ->> 'actor'), '') || coalesce(': ' || (asked ->> 'reason'), ''), 'cause', '', 'cancellation', asked)
+  from d where asked is not null
 ), g as (
   insert into ${s}.job_log(job_id, epoch, attempt, lines)
   select job_id, epoch, attempt, lines from d where lines is not null

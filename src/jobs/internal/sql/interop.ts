@@ -65,7 +65,7 @@ const scalingMetric = (s: string) =>
   with q as (select id from ${s}.queue where name = $1
   ), w as (
     select (select count(*) from ${s}.ready r where r.queue_id = q.id and r.worker_id is null)
-      + (select count(*) from ${s}.later l where l.queue_id = q.id and l.state in ('s', 'r') and l.run_at <= now()) as n from q
+      + (select count(*) from ${s}.later l where l.queue_id = q.id and l.state in ('s', 'r', 'a') and l.run_at <= now()) as n from q
   ), d as (
     select avg(greatest(0, extract(epoch from x.finished_at - x.claimed_at))) as s from (
       select d.finished_at, d.claimed_at from ${s}.done d join q on true

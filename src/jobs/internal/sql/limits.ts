@@ -10,7 +10,7 @@ import { byKey } from "./settings.ts"
 
 /**
  * Lets parked jobs of one key in, up to its free permits and its rate, with exact starts. Those due now go to `ready`,
- * others become scheduled and marked as let in. Answers the queues with something to claim, and 0 where something is
+ * others wait there for their instant, let in. Answers the queues with something to claim, and 0 where something is
  * scheduled.
  */
 const admit = (s: string) =>
@@ -46,7 +46,7 @@ begin
   ), d as (delete from ${s}.later x where x.ctid = any(array(select tid from i where at <= t))
   ), r as (insert into ${s}.ready(queue_id, priority, ord, job_id, epoch, attempt, lost)
     select queue_id, priority, ord, job_id, epoch, attempt, lost from i where at <= t
-  ), u as (update ${s}.later x set state = 's', run_at = i.at, limit_id = 0 from i where x.ctid = i.tid and i.at > t)
+  ), u as (update ${s}.later x set state = 'a', run_at = i.at, limit_id = 0 from i where x.ctid = i.tid and i.at > t)
   select array_agg(distinct case when at <= t then queue_id else 0 end) into woken from i;
   return coalesce(woken, '{}');
 end $$`

@@ -13,7 +13,7 @@ declare parked int; ls int[]; ks text[];
 begin
 with due as materialized (
   select l.ctid as tid, nullif(coalesce(l.limit_id, (select q.limit_id from ${s}.queue q where q.id = l.queue_id)), 0) as lim
-  from ${s}.later l where l.state in ('s', 'r') and l.run_at <= now() order by l.run_at limit p_limit for update skip locked
+  from ${s}.later l where l.state in ('s', 'r', 'a') and l.run_at <= now() order by l.run_at limit p_limit for update skip locked
 ), m as (
   delete from ${s}.later l where l.ctid = any(array(select tid from due where lim is null)) returning l.*
 ), r as (

@@ -18,7 +18,7 @@ with lk as materialized (
   select l.ctid as tid from ${s}.later l where l.job_id = any(p_job) order by l.job_id for update
 ), u as (
   update ${s}.later l set run_at = due, limit_id = case when l.limit_id = 0 and not b.strict then b.limit_id else l.limit_id end,
-    state = case when l.state in ('p', 's') then 's' else l.state end
+    state = case when l.state in ('p', 's', 'a') then 's' else l.state end, note = case when l.state = 'h' then l.note end
   from (select j.id, j.limit_id, j.strict from ${s}.job j where j.id = any(p_job)) b
   where l.ctid = any(array(select tid from lk)) and b.id = l.job_id
   returning l.job_id, l.limit_id

@@ -41,7 +41,7 @@ with recursive p as materialized (
   insert into ${s}.done(job_id, epoch, attempt, lost, outcome) select job_id, epoch, attempt, lost, 'x' from g
 ), f as (
   insert into ${s}.failure(job_id, epoch, attempt, cause)
-  select job_id, epoch, attempt, ${parentNotCompleted} from g
+  select job_id, epoch + 1, 0, ${parentNotCompleted} from g
 ), z as (delete from ${s}.uniq u using g where u.job_id = g.job_id and u.release <> 'n')
 select (select count(*) from up where state = 's')::int, array(select job_id from g) into woken, gone;
 return woken > 0;

@@ -27,7 +27,7 @@ with u as materialized (
 ), g as materialized (select * from dl union all select * from dr
 ), h as (insert into ${s}.done(job_id, epoch, attempt, lost, outcome) select job_id, epoch, attempt, lost, 'x' from g
 ), f as (
-  insert into ${s}.failure(job_id, epoch, attempt, cause) select job_id, epoch, attempt, p_cause from g on conflict do nothing
+  insert into ${s}.failure(job_id, epoch, attempt, cause) select job_id, epoch + 1, 0, p_cause from g
 ), z as (delete from ${s}.uniq x using g where x.job_id = g.job_id)
 select array_agg(b.id order by b.id), array_agg(b.key order by b.id) from b join g on g.job_id = b.id into taken, keys;
 end $$`

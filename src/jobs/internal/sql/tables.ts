@@ -44,8 +44,9 @@ export const tables = (s: string): ReadonlyArray<string> => [
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000)`,
 
-  // LATER. state: s scheduled, snoozed or let in by a rate | r retryable | w waits for other jobs | p parked by a limit |
-  // h held, note is the hold's name. limit_id: null = that of the queue, if it has one | 0 = has been let in
+  // LATER. state: s scheduled or snoozed | r retryable | w waits for other jobs | p parked by a limit | a let in by a
+  // limit, starts at run_at | h held, note is the hold's name. limit_id: null = that of the queue, if it has one | 0 = need
+  // not be let in any more
   `create table ${s}.later (
   run_at timestamptz not null, job_id bigint primary key, ord bigint not null,
   queue_id int not null, epoch int not null, limit_id int, waits int not null default 0,
@@ -53,7 +54,7 @@ export const tables = (s: string): ReadonlyArray<string> => [
   limit_key text, note text
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
   autovacuum_vacuum_cost_delay = 0)`,
-  `create index later_due on ${s}.later (run_at) where state in ('s', 'r')`,
+  `create index later_due on ${s}.later (run_at) where state in ('s', 'r', 'a')`,
   `create index later_parked on ${s}.later (limit_id, limit_key, priority, ord, job_id) where state = 'p'`,
   `create index later_held on ${s}.later (note, job_id) where state = 'h'`,
 
@@ -64,6 +65,7 @@ export const tables = (s: string): ReadonlyArray<string> => [
   lost smallint not null default 0, outcome "char" not null, output jsonb, report jsonb
 ) partition by range (job_id)`,
   `create index on ${s}.done using brin (finished_at)`,
+  // attempt 0: no attempt, but the end of a job that did not run when it ended; epoch is that of `done` + 1
   `create table ${s}.failure (
   job_id bigint not null, at timestamptz not null default now(), epoch int not null, attempt smallint not null,
   cause jsonb not null, primary key (job_id, epoch)

@@ -8,7 +8,7 @@ select b.id, q.name as queue, t.name as task,
   case when r.job_id is not null then case when r.worker_id is null then 'available' else 'running' end
     when l.job_id is not null then case
       when l.state = 'r' then 'retryable' when l.state = 'w' then 'pending'
-      when l.state in ('p', 'h') or l.limit_id = 0 then 'available' else 'scheduled' end
+      when l.state in ('p', 'h', 'a') then 'available' else 'scheduled' end
     else case d.outcome when 'x' then 'cancelled' when 'f' then 'discarded' else 'completed' end end as state,
   case when r.worker_id is not null and c.job_id is not null then 'cancellation is requested, runs on ' || coalesce(w.node, n.name, '?')
     when r.worker_id is not null and w.id is null then 'its worker is gone, waits for rescue'
@@ -19,9 +19,7 @@ select b.id, q.name as queue, t.name as task,
     when l.state = 'w' then 'waits for ' || l.waits || case l.waits when 1 then ' job' else ' jobs' end
     when l.state = 'p' then 'waits for the limit ' || coalesce(li.name, '?') || case l.limit_key when '' then '' else ', key ' || l.limit_key end
     when l.state = 'h' then 'is held by ' || l.note
-    when l.limit_id = 0 and l.state = 's' and l.run_at > now() then 'the rate of its limit lets it start at ' || ${
-    iso("l.run_at")
-  }
+    when l.state = 'a' and l.run_at > now() then 'the rate of its limit lets it start at ' || ${iso("l.run_at")}
     when l.job_id is not null and l.run_at > now() then 'is due at ' || ${
     iso("l.run_at")
   } || coalesce(': ' || l.note, '')
