@@ -20,6 +20,7 @@ import { CurrentTrigger } from "./internal/trigger.ts"
 import { type Origin, RunContext } from "./RunContext.ts"
 import type { Storable, Task } from "./Task.ts"
 import { TaskTimeout } from "./TaskError.ts"
+import type { Trigger } from "./TaskRun.ts"
 
 /**
  * Receives what an attempt tells about itself.
@@ -74,7 +75,7 @@ export const make = <Name extends string, P extends Storable, S extends Storable
 ): Effect.Effect<Ready, never, R> =>
   Effect.map(task.handler, (handle) => {
     const parts = partsOf(handle)
-    const services = withLogger(parts === undefined ? base : Context.merge(base, parts.captured), logger)
+    const services = shared(parts === undefined ? base : Context.merge(base, parts.captured), logger)
     const interceptors = Context.get(base, Interceptors)
     // what a handler has is what its Layer captured, its own Scope and its Attempt, which types cannot say
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
@@ -96,16 +97,27 @@ export const make = <Name extends string, P extends Storable, S extends Storable
     }
   })
 
+/** The trigger of most attempts: it is there for all, and replaced where it is another. */
+const plain: Trigger = { kind: "code" }
+
 const contextOf = (
   services: Context.Context<never>,
   { annotations, attempt, journal, origin }: Subject
 ): Context.Context<never> => {
+  const { trigger } = attempt
   let context: Context.Context<never> = Context.add(services, Attempts.Attempt, attempt)
   context = Context.add(context, Journals.Journal, journal)
-  context = Context.add(context, CurrentTrigger, attempt.trigger)
+  if (trigger.kind !== plain.kind) context = Context.add(context, CurrentTrigger, trigger)
   context = Context.add(context, References.CurrentLogAnnotations, annotations)
   return origin === undefined ? context : Context.add(context, RunContext, origin)
 }
 
-const withLogger = (context: Context.Context<never>, logger: Logger.Logger<unknown, void>): Context.Context<never> =>
-  Context.add(context, Logger.CurrentLoggers, new Set([...Context.get(context, Logger.CurrentLoggers), logger]))
+/** What all attempts of a task have, in one flat map: what each adds to it is found first. */
+const shared = (context: Context.Context<never>, logger: Logger.Logger<unknown, void>): Context.Context<never> =>
+  Context.makeUnsafe(
+    Context.add(
+      Context.add(context, Logger.CurrentLoggers, new Set([...Context.get(context, Logger.CurrentLoggers), logger])),
+      CurrentTrigger,
+      plain
+    ).mapUnsafe
+  )

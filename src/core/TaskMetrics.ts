@@ -10,15 +10,24 @@ import * as Metric from "effect/Metric"
 // 5 ms to 1 h, in seconds
 const boundaries = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600]
 
-const queueSeconds = Metric.histogram("ostinato_task_queue_seconds", {
-  description: "Queue time of runs: from the request to the first attempt, in seconds",
-  boundaries
+/**
+ * The two histograms of runs. Each call gives its own instances of the same two: an instance remembers the series that it
+ * was used for last.
+ *
+ * @category metrics
+ */
+export const make = () => ({
+  queueTime: Metric.histogram("ostinato_task_queue_seconds", {
+    description: "Queue time of runs: from the request to the first attempt, in seconds",
+    boundaries
+  }),
+  runTime: Metric.histogram("ostinato_task_run_seconds", {
+    description: "Run time of runs: from the first attempt to the end, in seconds",
+    boundaries
+  })
 })
 
-const runSeconds = Metric.histogram("ostinato_task_run_seconds", {
-  description: "Run time of runs: from the first attempt to the end, in seconds",
-  boundaries
-})
+const { queueTime: queueSeconds, runTime: runSeconds } = make()
 
 /**
  * The two histograms of runs with these labels.

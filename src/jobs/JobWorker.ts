@@ -104,7 +104,7 @@ export interface QueueOptions {
   readonly concurrency?: number | undefined
   /**
    * Jobs that it fetches ahead of free slots, so that it need not wait for the store between short ones. They are held
-   * by this worker meanwhile. Defaults to as many as the queue ends in 50 ms, at most 1,000.
+   * by this worker meanwhile. Defaults to as many as the queue ends in 100 ms, at most 2,000.
    */
   readonly prefetch?: number | undefined
 }

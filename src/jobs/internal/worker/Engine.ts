@@ -60,6 +60,8 @@ export class Engine {
   private readonly quarantine = new Quarantine()
   /** Whose turn it is: the place of a lane. */
   private turn = 0
+  /** The last look at the clock: what begins right after an end begins when that was. */
+  private at = 0
   private isScheduled = false
   private isPumping = false
 
@@ -79,8 +81,9 @@ export class Engine {
   /** Takes over what was claimed. */
   take(lane: Lane, jobs: ReadonlyArray<Claimed>, membership: Membership): void {
     membership.inHand += jobs.length
+    const at = this.now()
     for (const job of jobs) {
-      const live = new LiveAttempt(job, membership, this.around)
+      const live = new LiveAttempt(job, membership, this.around, at)
       if (!this.isOpen || membership.state === "lost") this.giveBack(live)
       else if (!this.isIsolated) {
         if (Quarantine.concerns(job)) this.isolate(live)
@@ -211,7 +214,7 @@ export class Engine {
   private pump(): void {
     if (this.isPumping || !this.mayBegin) return
     this.isPumping = true
-    const since = this.now()
+    const since = this.at = this.now()
     const lanes = Array.from(this.lanes.values())
     let isCut = false
     // after a cut it is the next queue's turn, so none waits for the end of another's backlog
@@ -232,7 +235,7 @@ export class Engine {
       const live = lane.next()
       if (live === undefined) break
       this.begin(lane, live)
-      if (live.begunAt - since >= slice) return true
+      if (this.at - since >= slice) return true
     }
     return false
   }
@@ -243,7 +246,7 @@ export class Engine {
     if (served === undefined) return this.record(live, outcome.unknown(live))
     const hold = this.options.holds(job)
     if (hold !== null) return this.record(live, outcome.held(live, hold))
-    live.begunAt = this.now()
+    live.begunAt = this.at
     const { deadline, timeoutMs } = job.meta
     const left = deadline === undefined ? -1 : deadline - live.storeNow
     if (deadline !== undefined && left <= 0) return this.record(live, outcome.expired(live))
@@ -253,19 +256,12 @@ export class Engine {
     live.graceMs = served.graceMs
     live.limitMs = timeoutMs === undefined ? served.timeoutMs : Math.max(1, timeoutMs)
     lane.running.add(live)
-    const context = Context.add(
-      served.ready.context({
-        attempt: live,
-        journal: live,
-        origin: job.meta.origin,
-        annotations: live.annotations
-      }),
-      CurrentAttempt,
-      live
-    )
+    const subject = { attempt: live, journal: live, origin: job.meta.origin, annotations: live.annotations }
+    const context = Context.add(served.ready.context(subject), CurrentAttempt, live)
     const fiber = Effect.runForkWith(context)(this.effectOf(live, served))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(lane, live, served, exit)
+    this.at = this.now()
     live.fiber = fiber
     fiber.addObserver((exit) => {
       this.ended(lane, live, served, exit)
@@ -354,6 +350,7 @@ export class Engine {
   private ended(lane: Lane, live: LiveAttempt, served: Served, exit: Exit.Exit<unknown, unknown>): void {
     // it had been abandoned
     if (live.place === "ended") return
+    this.at = this.now()
     live.place = "ended"
     live.fiber = undefined
     lane.freed(live)
@@ -366,7 +363,7 @@ export class Engine {
       ? outcome.completed(live, served, exit.value)
       : outcome.failed(live, served, exit.cause)
     const plain = immediate(end)
-    if (plain !== undefined) return this.record(live, plain.value)
+    if (plain !== undefined) return this.record(live, plain.value, this.at)
     this.results.pending += 1
     const context = Context.add(this.options.base, CurrentAttempt, null)
     Effect.runForkWith(context)(end).addObserver((decided) => {
@@ -377,9 +374,9 @@ export class Engine {
     })
   }
 
-  private record(live: LiveAttempt, end: End): void {
+  private record(live: LiveAttempt, end: End, at = this.now()): void {
     live.place = "ended"
-    this.options.report.ended(live, end)
+    this.options.report.ended(live, end, at)
     this.results.push(live, end)
   }
 

@@ -2,7 +2,7 @@
  * One queue of a worker: what was claimed of it and waits for a slot, and what runs.
  *
  * What is in hand never exceeds `capacity` and the prefetch. A prefetch that nobody set follows the pace of the queue: as
- * many jobs as it ends in 50 ms, so none waits here longer than that while another worker has a free slot.
+ * many jobs as it ends in 100 ms, so none waits here longer than that while another worker has a free slot.
  */
 import { Bell } from "./Bell.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
@@ -10,8 +10,9 @@ import type { LiveAttempt } from "./LiveAttempt.ts"
 /** Most jobs of one claim. */
 const most = 1000
 
-/** Milliseconds of work that is fetched ahead. */
-const ahead = 50
+/** Milliseconds of work that is fetched ahead, and most jobs: two claims, so that the next is a whole one. */
+const ahead = 100
+const deepest = 2 * most
 
 export class Lane {
   readonly name: string
@@ -46,7 +47,7 @@ export class Lane {
   }
 
   get prefetch(): number {
-    return this.fixed ?? Math.min(most, Math.floor(this.pace * ahead))
+    return this.fixed ?? Math.min(deepest, Math.floor(this.pace * ahead))
   }
 
   hold(live: LiveAttempt): void {
@@ -88,7 +89,9 @@ export class Lane {
     const room = Math.min(most, total - this.inHand)
     if (room <= 0) return 0
     // a slot without work, or so much room that a claim is worth it
-    return (this.prefetched === 0 && this.running.size < this.capacity) || room * 2 >= Math.min(most, total) ? room : 0
+    return (this.prefetched === 0 && this.running.size < this.capacity) || room * 2 >= Math.min(deepest, total)
+      ? room
+      : 0
   }
 
   /** A slot is free again. */

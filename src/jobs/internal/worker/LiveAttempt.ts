@@ -19,6 +19,7 @@ import type { CheckpointStore } from "../../../core/CheckpointStore.ts"
 import type { Cancellation, LogLine, RunId, StageRecord, Trigger } from "../../../core/TaskRun.ts"
 import { type JobReport, runIdOf } from "../../Job.ts"
 import type { Claimed, JobStore } from "../../JobStore.ts"
+import { annotationsOf } from "./annotations.ts"
 import { Lines } from "./Lines.ts"
 import type { Membership } from "./Membership.ts"
 import type { Served } from "./Served.ts"
@@ -81,11 +82,11 @@ export class LiveAttempt implements AttemptService, Journal {
   private stages: Array<StageRecord> | undefined
   private knownRunId: RunId | undefined
 
-  constructor(job: Claimed, membership: Membership, around: Surroundings) {
+  constructor(job: Claimed, membership: Membership, around: Surroundings, claimedAt: number) {
     this.job = job
     this.membership = membership
     this.around = around
-    this.claimedAt = around.now()
+    this.claimedAt = claimedAt
   }
 
   get runId(): RunId {
@@ -119,26 +120,9 @@ export class LiveAttempt implements AttemptService, Journal {
     return (items) => Effect.sync(() => this.items(this.task, items))
   }
 
-  /** What every line of its log carries. Its ids are worked out where somebody reads them. */
+  /** What every line of its log carries. */
   get annotations(): Readonly<Record<string, unknown>> {
-    const { job } = this
-    const idOf = () => this.runId
-    const annotations = {
-      job_id: job.id,
-      get run_id() {
-        return idOf()
-      },
-      task: job.task,
-      queue: job.queue,
-      attempt: job.attempt
-    }
-    const { origin } = job.meta
-    if (origin === undefined) return annotations
-    return {
-      ...annotations,
-      ...(origin.tenant === null ? {} : { tenant: origin.tenant }),
-      ...(origin.actor === null ? {} : { actor: origin.actor })
-    }
+    return annotationsOf(this)
   }
 
   get logs(): ReadonlyArray<LogLine> {

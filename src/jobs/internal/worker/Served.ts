@@ -16,6 +16,7 @@ import type { Any, Storable, Task } from "../../../core/Task.ts"
 import { TaskError } from "../../../core/TaskError.ts"
 import type { Claimed } from "../../JobStore.ts"
 import * as PayloadVersion from "../../PayloadVersion.ts"
+import * as flatPayload from "./flatPayload.ts"
 import { immediate } from "./immediate.ts"
 
 /** What becomes of a job after a failure. */
@@ -62,10 +63,14 @@ export const make = <Name extends string, P extends Storable, S extends Storable
   }))
 
 const decoder = (task: Any) => {
-  const decode: (json: unknown) => Parsed<unknown> = Schema.decodeUnknownEffect(Schema.toCodecJson(task.payload))
+  const codec = Schema.toCodecJson(task.payload)
+  const decode: (json: unknown) => Parsed<unknown> = Schema.decodeUnknownEffect(codec)
+  const flat = flatPayload.reader(codec.ast)
   const isList = SchemaAST.isArrays(task.payload.ast)
   const newest = PayloadVersion.versionOf(task)
   const read = (json: Schema.Json): Effect.Effect<unknown, string> => {
+    const copy = flat?.(json)
+    if (copy !== undefined) return Exit.succeed(copy)
     // a struct without fields would take any value
     if (!(Array.isArray(json) ? isList : Predicate.isObject(json))) return Effect.fail("it is no JSON object")
     return worded(decode(json))

@@ -9,20 +9,20 @@ import type { End } from "../../JobStore.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
 
 export interface Report {
-  readonly ended: (live: LiveAttempt, end: End) => void
+  /** `at`: when it ended, in milliseconds of the worker's life. */
+  readonly ended: (live: LiveAttempt, end: End, at: number) => void
   readonly stuck: (live: LiveAttempt) => void
   readonly brokeWhileStopping: (live: LiveAttempt, cause: Cause.Cause<unknown>) => void
 }
 
-export const make = (base: Context.Context<never>, now: () => number): Report => {
+export const make = (base: Context.Context<never>): Report => {
   const fork = Effect.runForkWith(base)
   const say = (live: LiveAttempt, line: Effect.Effect<void>) => void fork(Effect.annotateLogs(line, live.annotations))
   const isDebugging = LogLevel.isLessThanOrEqualTo(Context.get(base, References.MinimumLogLevel), "Debug")
   const metrics = JobMetrics.make(base)
   return {
-    ended: (live, end) => {
+    ended: (live, end, at) => {
       const { job } = live
-      const at = now()
       const waited = live.begunAt === -1 ? 0 : live.begunAt - live.claimedAt
       metrics.ended(job.queue, job.task, end.outcome, {
         queueMs: Math.max(0, job.startedAt - job.availableAt) + waited,

@@ -84,7 +84,7 @@ export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
     base,
     clock,
     dispatcher: Context.get(base, Scheduler.Scheduler).makeDispatcher(),
-    report: reports.make(base, () => engine.now()),
+    report: reports.make(base),
     around: { store, checkpoints, logger, say: (live, value) => sayings.say(live, value) },
     holds: holds.of
   })
