@@ -63,7 +63,8 @@ export interface ServeOptions<E> {
   readonly onError?: ((error: E | TaskTimeout, job: Claimed) => Decision) | undefined
   /**
    * Further attempts after a defect. Defaults to none: a defect is a bug, and what repeating its effects would do nobody
-   * has thought about, so its job is discarded, where it is seen and can be put back.
+   * has thought about, so its job is discarded, where it is seen and can be put back. A defect that says that the
+   * database or a store of ours was away is no bug: its job is retried after 1 to 60 seconds, at most `maxAttempts` times.
    */
   readonly retryDefects?: Schedule.Schedule<unknown> | undefined
 }

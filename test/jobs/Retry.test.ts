@@ -7,6 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { Task, TaskError } from "ostinato"
+import { CheckpointUnavailable } from "ostinato/core/CheckpointStore"
 import { JobId } from "ostinato/jobs/Job"
 import type { JobOptions } from "ostinato/jobs/JobOptions"
 import * as JobQueue from "ostinato/jobs/JobQueue"
@@ -120,6 +121,14 @@ describe("retries of a job", () => {
     Effect.gen(function*() {
       const { job } = yield* attempts({ timeout: "1 hour" }, Effect.never, { job: { timeout: "2 seconds" } })
       assert.strictEqual(job.failure?.message.includes("2000 ms"), true)
+    }).pipe(Effect.provide(store)))
+
+  it.effect("come for a defect that says that the database was away, though its task has no policy", () =>
+    Effect.gen(function*() {
+      const away = new CheckpointUnavailable({ operation: "save", key: "step", detail: "the server is restarting" })
+      const { at, job } = yield* attempts({}, Effect.die(away), { job: { maxAttempts: 4 } })
+      assert.deepStrictEqual(at.map((second) => Math.round(second)), [0, 1, 3, 7])
+      assert.deepInclude(job, { state: "discarded", attempt: 4 })
     }).pipe(Effect.provide(store)))
 
   it.effect("do not come for a defect unless somebody says so", () =>

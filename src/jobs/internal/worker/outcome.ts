@@ -6,6 +6,7 @@
  * | gave a value                               | completed; discarded where the value does not fit             |
  * | failed, or took too long                   | as `onError` says, else retried by the policy, else discarded |
  * | broke, or interrupted itself               | retried by `retryDefects`, else discarded                     |
+ * | broke because the database was away        | retried, after 1 to 60 seconds                                |
  * | snoozed, discarded itself                  | so it is                                                      |
  * | could not read its payload                 | snoozed, unspent: it goes on after a deploy                   |
  * | skipped                                    | cancelled                                                     |
@@ -26,6 +27,7 @@ import type { Cancellation } from "../../../core/TaskRun.ts"
 import type { JobFailure } from "../../Job.ts"
 import { DeadlinePassed } from "../../JobError.ts"
 import type { End } from "../../JobStore.ts"
+import { delayAfter, wasAway } from "./away.ts"
 import { immediate } from "./immediate.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
 import * as replay from "./replay.ts"
@@ -97,7 +99,9 @@ export const failed = Effect.fnUntraced(function*(live: LiveAttempt, served: Ser
     ? fromCause(cause)
     : yield* stored(served, new TaskInterrupted({ task: job.task, reason: "it interrupted itself" }))
   const { retryDefects } = served.manners
-  const delay = retryDefects === undefined
+  const delay = wasAway(cause)
+    ? delayAfter(failures(live))
+    : retryDefects === undefined
     ? null
     : yield* replay.delayAfter(retryDefects, failures(live), Cause.squash(cause))
   return again(live, delay, broken)
