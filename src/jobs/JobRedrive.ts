@@ -152,20 +152,35 @@ const again = Effect.fnUntraced(
 
 const anew = Effect.fnUntraced(
   function*(store: JobStore["Service"], jobs: ReadonlyArray<Job>, edit: Edit, isDry: boolean, result: Mutable) {
-    const rows: Array<NewJob> = []
+    const rows: Array<{ readonly from: JobId; readonly row: NewJob }> = []
     for (const job of jobs) {
       const edited = yield* Effect.result(apply(edit, job))
       if (Result.isFailure(edited)) {
         result.refused.push({ id: job.id, detail: edited.failure.detail })
       } else {
-        rows.push(edited.success)
+        rows.push({ from: job.id, row: edited.success })
         if (isDry && result.sample.length < 10) {
           result.sample.push({ id: job.id, before: job.payload, after: edited.success.payload })
         }
       }
     }
     if (isDry || rows.length === 0) return
-    for (const { duplicate, id } of yield* store.enqueue(rows)) result[duplicate ? "before" : "redriven"].push(id)
+    const enqueue = (some: typeof rows) =>
+      Effect.map(store.enqueue(some.map(({ row }) => row)), (answers) => {
+        for (const { duplicate, id } of answers) result[duplicate ? "before" : "redriven"].push(id)
+      })
+    // one that names a limit which is gone is refused alone
+    const oneByOne = Effect.forEach(
+      rows,
+      (one) =>
+        Effect.catchTag(
+          enqueue([one]),
+          "JobInvalid",
+          ({ detail }) => Effect.sync(() => void result.refused.push({ id: one.from, detail }))
+        ),
+      { discard: true }
+    )
+    yield* Effect.catchTag(enqueue(rows), "JobInvalid", () => oneByOne)
   }
 )
 

@@ -25,7 +25,14 @@ import type * as Stream from "effect/Stream"
 import type { Cancellation, LogLine } from "../core/TaskRun.ts"
 import type { Tx } from "../store/Tx.ts"
 import type { Job, JobFailure, JobId, JobMeta, JobReport, JobState } from "./Job.ts"
-import type { EnqueueUnknown, JobStoreUnavailable, LeaseLost, OtherTransaction, QueueNotFound } from "./JobError.ts"
+import type {
+  EnqueueUnknown,
+  JobInvalid,
+  JobStoreUnavailable,
+  LeaseLost,
+  OtherTransaction,
+  QueueNotFound
+} from "./JobError.ts"
 import type { JobFilter } from "./JobFilter.ts"
 
 /**
@@ -273,10 +280,13 @@ type Answer<A> = Effect.Effect<A, JobStoreUnavailable>
  * @category models
  */
 export interface Producing {
-  /** One statement, one answer per job in the order of the call; none or all are there. */
+  /**
+   * One statement, one answer per job in the order of the call; none or all are there. `JobInvalid`: one names a limit that
+   * is not there, or waits for itself.
+   */
   readonly enqueue: (
     jobs: ReadonlyArray<NewJob>
-  ) => Effect.Effect<ReadonlyArray<Enqueued>, JobStoreUnavailable | EnqueueUnknown>
+  ) => Effect.Effect<ReadonlyArray<Enqueued>, JobStoreUnavailable | EnqueueUnknown | JobInvalid>
   /**
    * What is asked of this store within is there when the effect succeeds, and nothing of it when it fails. Joins an open
    * transaction of the store's client.

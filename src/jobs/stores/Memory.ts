@@ -27,8 +27,9 @@ import { show } from "../internal/memory/show.ts"
 import * as table from "../internal/memory/tables.ts"
 import * as transaction from "../internal/memory/transaction.ts"
 import * as work from "../internal/memory/work.ts"
+import { refusal } from "../internal/refusal.ts"
 import type { JobId } from "../Job.ts"
-import { LeaseLost, QueueNotFound } from "../JobError.ts"
+import { JobInvalid, LeaseLost, QueueNotFound } from "../JobError.ts"
 import { JobStore } from "../JobStore.ts"
 
 /**
@@ -63,7 +64,11 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
     const rowsOf = (ids: ReadonlyArray<JobId>) => ids.flatMap((id) => tables.rows.get(BigInt(id)) ?? [])
 
     const store = JobStore.of({
-      enqueue: (jobs) => step((now) => enqueue.enqueue(tables, jobs, now)),
+      enqueue: (jobs) =>
+        Effect.flatMap(
+          step((now) => refusal(jobs, tables.limits) ?? enqueue.enqueue(tables, jobs, now)),
+          (answer) => answer instanceof JobInvalid ? Effect.fail(answer) : Effect.succeed(answer)
+        ),
       transaction: transactions.transaction,
       joins: () => Effect.void,
       supersede: (keys) => step((now) => control.supersede(tables, keys, now)),

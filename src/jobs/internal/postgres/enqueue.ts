@@ -11,6 +11,7 @@ import * as Tx from "../../../store/Tx.ts"
 import type { JobId } from "../../Job.ts"
 import { EnqueueUnknown, JobStoreUnavailable } from "../../JobError.ts"
 import type { Enqueued, NewJob, Producing } from "../../JobStore.ts"
+import { refusal } from "../refusal.ts"
 import * as columns from "./columns.ts"
 import * as EnqueueLane from "./EnqueueLane.ts"
 import { idOf } from "./ids.ts"
@@ -137,15 +138,8 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
           Effect.withTracerEnabled(false)
         )
       }
-      const missing = jobs.find(({ limit }) => limit !== null && !limits.has(limit.name))
-      if (missing !== undefined) {
-        return yield* new JobStoreUnavailable({
-          operation: "enqueue",
-          detail: `there is no limit ${missing.limit?.name}: set it first (limits.set)`
-        })
-      }
-      const circle = circular(jobs)
-      if (circle !== undefined) return yield* new JobStoreUnavailable({ operation: "enqueue", detail: circle })
+      const invalid = refusal(jobs, limits)
+      if (invalid !== undefined) return yield* invalid
       if (yield* inTransaction(user)) {
         return yield* Effect.mapError(run(user, all, null), (error) => unavailable("enqueue", error))
       }
@@ -181,28 +175,4 @@ const shutDown = (error: SqlError) => {
 const isOfOne = (error: SqlError) => {
   const fault = SqlFault.classify(error)
   return fault === "permanent" || fault === "constraint" || fault === "transient"
-}
-
-/** Jobs of one call that wait for one another in a circle would never run; nor would one that waits for what is not there. */
-const circular = (jobs: ReadonlyArray<NewJob>): string | undefined => {
-  if (jobs.every(({ after }) => after.length === 0)) return undefined
-  const state = new Map<number, "open" | "checked">()
-  const visit = (place: number): string | undefined => {
-    const job = jobs[place]
-    if (job === undefined) return `a job waits for place ${place} of ${jobs.length} in the same call`
-    if (state.get(place) === "checked") return undefined
-    if (state.get(place) === "open") return `the job of task ${job.task} at place ${place} waits for itself`
-    state.set(place, "open")
-    for (const { parent } of job.after) {
-      const found = typeof parent === "number" ? visit(parent) : undefined
-      if (found !== undefined) return found
-    }
-    state.set(place, "checked")
-    return undefined
-  }
-  for (let place = 0; place < jobs.length; place++) {
-    const found = (jobs[place]?.after.length ?? 0) > 0 ? visit(place) : undefined
-    if (found !== undefined) return found
-  }
-  return undefined
 }

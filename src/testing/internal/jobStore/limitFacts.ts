@@ -5,6 +5,19 @@ import { type Fact, fresh, jobOf, join, lane, later, named, nameOf, stateOf } fr
 
 export const limitFacts = (fact: Fact) => {
   fact(
+    "refuses jobs that name a limit which is not there, all of the call",
+    Effect.gen(function*() {
+      const { enqueue, store } = yield* lane
+      const name = yield* fresh("limit")
+      const error = yield* Effect.flip(enqueue({}, { limit: { name, key: "a", strict: false } }))
+      assert.strictEqual(error._tag, "JobInvalid")
+      assert.include(error.message, name)
+      yield* store.limits.set({ name, permits: 1, rate: null })
+      assert.lengthOf(yield* enqueue({ limit: { name, key: "a", strict: false } }), 1)
+    })
+  )
+
+  fact(
     "no more jobs of a key run than it has permits, and the next one starts when one ends",
     Effect.gen(function*() {
       const { claim, claimNames, end, enqueue, queue, store } = yield* lane
