@@ -10,7 +10,7 @@ describe("flat payloads", () => {
   it("are read as the Schema reads them, and copied", () => {
     const json = { n: 0.5, i: 1, s: "x", b: false }
     const read = readerOf(Flat)!(json)
-    assert.deepStrictEqual<unknown>(read, Schema.decodeUnknownSync(Schema.toCodecJson(Flat))(json))
+    assert.deepStrictEqual<unknown>(read, Schema.decodeSync(Schema.toCodecJson(Flat))(json))
     assert.notStrictEqual<unknown>(read, json)
   })
 
