@@ -216,7 +216,7 @@ export const next = (sequence: string, { claims, ids }: Run): Effect.Effect<Comm
       return kind === "hand back" ? handBack(at) : progress(at)
     }
     if (kind === "reschedule") return leaving(onJob(kind, job, reschedule(yield* oneOf(0, far))), "due")
-    if (kind === "cancel") return leaving(onJob(kind, job, cancel), "all")
+    if (kind === "cancel") return leaving(cancel([job, yield* Random.nextIntBetween(0, ids.length - 1)]), "all")
     if (kind === "retry") return leaving(onJob(kind, job, retry), "due")
     if (kind === "erase") return onJob(kind, job, erase)
     if (kind === "pause") return pause(yield* chance(0.4))
@@ -327,8 +327,14 @@ const onJob = (
     return id === undefined ? Effect.die(`there is no job ${job}`) : act(run.side.store, id)
   })
 
-const cancel = (store: JobStore["Service"], id: JobId) =>
-  Effect.map(store.cancel([id], { actor: "ada", reason: null }), (answers) => Array.from(answers.values()))
+const cancel = (jobs: ReadonlyArray<number>) =>
+  simple(`cancel jobs ${jobs.join(" and ")}`, (run) => {
+    const ids = jobs.flatMap((job) => run.ids[job] ?? [])
+    return Effect.map(
+      run.side.store.cancel(ids, { actor: "ada", reason: null }),
+      (answers) => ids.map((id) => answers.get(id))
+    )
+  })
 
 const reschedule = (delayMs: number) => (store: JobStore["Service"], id: JobId) =>
   Effect.map(store.reschedule([id], { delayMs }), ({ size }) => size)

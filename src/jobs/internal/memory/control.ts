@@ -2,7 +2,7 @@
  * What operators do with jobs: cancel, reschedule, retry, erase, take back by key, pause kinds.
  */
 import type { Cancellation } from "../../../core/TaskRun.ts"
-import type { Job, JobId } from "../../Job.ts"
+import type { Job, JobFailure, JobId } from "../../Job.ts"
 import { toDue } from "./lanes.ts"
 import * as limits from "./limits.ts"
 import { post } from "./members.ts"
@@ -32,20 +32,28 @@ export const cancel = (
   now: number
 ): ReadonlyMap<JobId, Cancelled> => {
   const answers = new Map<JobId, Cancelled>()
+  const taken: Array<Row> = []
   for (const id of ids) {
     if (answers.has(id)) continue
     const row = tables.rows.get(BigInt(id))
-    answers.set(id, row === undefined ? "unknown" : cancelOne(tables, row, by, now))
+    const answer = row === undefined ? "unknown" : cancelOne(row, by)
+    answers.set(id, answer)
+    if (answer === "cancelled" && row !== undefined) taken.push(row)
   }
+  endAll(tables, taken, cancelled(by), now)
   return answers
 }
 
-const cancelOne = (tables: Tables, row: Row, by: Cancellation, now: number): Cancelled => {
-  if (hasEnded(row)) return "ended"
-  if (row.place === "running") return post(row, by)
-  takeOut(tables, row)
-  end(tables, row, { place: "cancelled", failure: cancelled(by) }, now)
-  return "cancelled"
+const cancelOne = (row: Row, by: Cancellation): Cancelled =>
+  hasEnded(row) ? "ended" : row.place === "running" ? post(row, by) : "cancelled"
+
+/** Jobs that do not run end, all for the same reason, also where one waits for another of them. */
+const endAll = (tables: Tables, rows: ReadonlyArray<Row>, failure: JobFailure, now: number) => {
+  for (const row of rows) {
+    takeOut(tables, row)
+    row.place = "cancelled"
+  }
+  for (const row of rows) end(tables, row, { place: "cancelled", failure }, now)
 }
 
 export const reschedule = (tables: Tables, ids: ReadonlyArray<JobId>, at: number, now: number) =>
@@ -54,7 +62,7 @@ export const reschedule = (tables: Tables, ids: ReadonlyArray<JobId>, at: number
     if (row.place === "available" && at <= now) return true
     if (row.life !== null && row.place !== "held") row.life.note = null
     // a strict one keeps its permit until its next attempt, not before its first
-    const why = row.place === "available" ? "over" : "again"
+    const why = row.place === "available" && (row.life?.attempt ?? 0) === 0 ? "over" : "again"
     postpone(tables, row, at)
     limits.release(tables, row, now, why)
     return true
@@ -98,16 +106,17 @@ export const supersede = (
   tables: Tables,
   keys: ReadonlyArray<string>,
   now: number
-): ReadonlyArray<{ readonly key: string; readonly job: Job }> =>
-  keys.flatMap((key) => {
+): ReadonlyArray<{ readonly key: string; readonly job: Job }> => {
+  const taken = keys.flatMap((key) => {
     const row = uniqueKeys.holderOf(tables, key, now)
     if (row === undefined || hasEnded(row) || row.place === "running") return []
     const job = show(tables, row, now)
-    takeOut(tables, row)
     uniqueKeys.drop(tables, row)
-    end(tables, row, { place: "cancelled", failure: failureOf("Superseded", "another job took its place") }, now)
-    return [{ key, job }]
+    return [{ key, job, row }]
   })
+  endAll(tables, taken.map(({ row }) => row), failureOf("Superseded", "another job took its place"), now)
+  return taken.map(({ job, key }) => ({ key, job }))
+}
 
 /** Jobs that waited for it go on. */
 export const releaseHold = (tables: Tables, hold: string, now: number) => {

@@ -25,7 +25,7 @@ language plpgsql ${byArray} as $$
 declare
   -- places that are not decided yet; null: all
   todo bigint[];
-  ns bigint[]; got bigint[]; fresh boolean[]; i int; at int; fate text;
+  ns bigint[]; got bigint[]; fresh boolean[]; i int; at int; fate text; moved boolean := false;
 begin
 if p_wait_ms is not null then perform set_config('lock_timeout', p_wait_ms || 'ms', true); end if;
 ids := array_fill(null::bigint, array[cardinality(p_queue)]);
@@ -129,7 +129,7 @@ for round in 1..10 loop
       fate := ${s}.replace_holder(ids[at], p_key[at], p_conflict[at], p_args[at], p_meta[at], p_priority[at], p_max[at],
         p_delay_ms[at], p_run_at[at]);
       if fate = 'gone' then todo := todo || at::bigint; ids[at] := null;
-      else due_ms := least(due_ms, coalesce(p_delay_ms[at], 0)); end if;
+      else due_ms := least(due_ms, coalesce(p_delay_ms[at], 0)); moved := true; end if;
     end if;
   end loop;
   exit when cardinality(todo) = 0;
@@ -137,8 +137,17 @@ end loop;
 if cardinality(todo) > 0 then
   raise exception 'the holder of a unique key changed ten times while it was asked for' using errcode = '40001';
 end if;
-if p_edges is not null then
-  if ${s}.connect_jobs(p_edges, ids, duplicates) then due_ms := 0; end if;
+if p_edges is not null and ${s}.connect_jobs(p_edges, ids, duplicates) then due_ms := 0; moved := true; end if;
+if moved then
+  -- jobs of the call whose parents had ended already, or that another of the call replaced: they stand in line for their
+  -- limits with the rest of it
+  with p as (
+    update ${s}.later l set state = 'p'
+    where l.job_id = any(array(select id from unnest(ids, duplicates) as t(id, is_old) where not is_old))
+      and l.state = 's' and l.limit_id is not null and l.run_at <= now()
+    returning l.limit_id, l.limit_key
+  )
+  select parked || array_agg(limit_id), parked_keys || array_agg(limit_key) from p into parked, parked_keys;
 end if;
 end $$`
 
