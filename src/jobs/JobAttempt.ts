@@ -107,6 +107,9 @@ export const progress = (value: Schema.Json): Effect.Effect<void> =>
  * attempt that has lost its lease notes nothing. Without a `CheckpointStore` in the worker, and outside of a job, it is
  * the effect alone.
  *
+ * `CheckpointUnavailable`: the store of checkpoints is away. Made an error of the task, its retry policy decides; made a
+ * defect, the job is discarded unless its worker has `retryDefects`.
+ *
  * @category combinators
  * @example
  * ```ts

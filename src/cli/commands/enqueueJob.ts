@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import { hostname } from "node:os"
 import { pid } from "node:process"
 import { runIdOf } from "ostinato/jobs/Job"
+import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as Timetable from "ostinato/schedule/Timetable"
 import type { Enqueueable } from "ostinato/service/AppModule"
 import { EnqueuedJob } from "ostinato/service/JobsApi"
@@ -60,6 +61,11 @@ export const enqueue = Effect.fnUntraced(function*(task: Enqueueable, input: unk
   yield* Console.log(
     duplicate ? `job ${id} of ${task.name} is there already` : `job ${id} of ${task.name} is enqueued`
   )
+  // a queue that nobody serves may be a slip of the pen
+  const isServed = Effect.map(JobQueue.explain(id), ({ servedBy }) => servedBy.length > 0)
+  if (!duplicate && !(yield* Effect.orElseSucceed(isServed, () => true))) {
+    yield* Console.error("no worker serves its queue: it waits until one does")
+  }
 })
 
 const print = Output.one(EnqueuedJob, {})

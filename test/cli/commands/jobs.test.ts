@@ -213,6 +213,12 @@ describe("jobs enqueue", () => {
       assert.strictEqual(again, `job ${id} of test.mail is there already`)
     }).pipe(Effect.provide(Live)))
 
+  it.effect("says where no worker serves the queue of a new job", () =>
+    Effect.gen(function*() {
+      yield* EnqueueJob.enqueue(mail, undefined, { ...wish, ...table, queue: Option.some("no-one") })
+      assert.deepStrictEqual(yield* TestConsole.errorLines, ["no worker serves its queue: it waits until one does"])
+    }).pipe(Effect.provide(Live)))
+
   it.effect("ends with 64 for a payload, a delay or a task that is none", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* code(EnqueueJob.enqueue(mail, { to: 1 }, wish)), 64)
