@@ -45,7 +45,7 @@ layer(store, { excludeTestServices: true })("cancel, reschedule and retry", (it)
         job({ queue: "fates", limit: { name: "order", key: "fates", strict: true } })
       ])
       const ids = [done, running, waiting, later, pending, parked, blocked].map((one) => one!.id)
-      const strange = [JobId.make("1"), JobId.make("9999999999999999999")]
+      const strange = [JobId.make("1"), JobId.make("9223372036854775807")]
       const fates = yield* cancel([...ids, ...strange], by)
       assert.deepStrictEqual(
         [...ids, ...strange].map((id) => fates.get(id)),
