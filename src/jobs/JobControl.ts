@@ -138,7 +138,8 @@ export interface Changed extends Bulk {
 }
 
 /**
- * Gives jobs that do not run another due time.
+ * Gives jobs that do not run another due time. At most 100 years from now, and an instant from 1970 to 9999: what is
+ * beyond is drawn in. A delay that cannot be read is a defect.
  *
  * @category combinators
  */
@@ -146,12 +147,19 @@ export const reschedule = (
   selection: Selection,
   to: { readonly delay: Duration.Input } | { readonly at: DateTime.DateTime },
   options?: BulkOptions
-): Effect.Effect<Changed, JobStoreUnavailable, JobStore> => {
-  const due = "delay" in to
-    ? { delayMs: Math.max(0, Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(to.delay)))) }
-    : { runAt: DateTime.toUtc(to.at) }
-  return change(selection, options, (store, ids) => store.reschedule(ids, due))
-}
+): Effect.Effect<Changed, JobStoreUnavailable, JobStore> =>
+  Effect.suspend(() => {
+    const due = "delay" in to
+      ? { delayMs: Math.ceil(between(0, Duration.toMillis(Duration.fromInputUnsafe(to.delay)), farthest)) }
+      : { runAt: DateTime.makeUnsafe(between(0, DateTime.toEpochMillis(to.at), latest)) }
+    return change(selection, options, (store, ids) => store.reschedule(ids, due))
+  })
+
+const farthest = Duration.toMillis(Duration.days(36_500))
+
+const latest = Date.UTC(9999, 11, 31)
+
+const between = (least: number, value: number, most: number) => Math.min(most, Math.max(least, value))
 
 /**
  * Makes jobs due now: those that wait for an instant, and ended ones again, but for completed ones, with their attempts

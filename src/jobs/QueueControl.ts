@@ -133,7 +133,7 @@ export const configure = (
     const ageingMs = settings.ageing === undefined || settings.ageing === null
       ? settings.ageing
       : positiveMs(settings.ageing)
-    if (Number.isNaN(ageingMs)) return yield* refuse("ageing is no duration above zero")
+    if (Number.isNaN(ageingMs)) return yield* refuse("ageing is no duration above zero and up to a year")
     const wanted: Partial<QueueSettings> = {
       ...(settings.limit === undefined ? {} : { limit: settings.limit }),
       ...(settings.fair === undefined ? {} : { fair: settings.fair }),
@@ -186,7 +186,7 @@ export const setLimit = (name: string, limit: {
       badCount("permits", permits) ??
       badCount("the units of its rate", rate?.units) ??
       badCount("the burst of its rate", rate === undefined ? undefined : burst) ??
-      (Number.isNaN(perMs) ? "the time of its rate is no duration above zero" : undefined)
+      (Number.isNaN(perMs) ? "the time of its rate is no duration above zero and up to a year" : undefined)
     if (problem !== undefined) return yield* new JobSettingRefused({ of: `limit ${name}`, detail: problem })
     const store = yield* JobStore
     yield* store.limits.set({
@@ -201,7 +201,9 @@ const badCount = (what: string, value: number | undefined) =>
     ? undefined
     : `${what} ${value} is no whole number from 1 to 100000`
 
+const year = Duration.toMillis(Duration.days(365))
+
 const positiveMs = (input: Duration.Input): number => {
   const millis = Option.match(Duration.fromInput(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
-  return millis > 0 && Number.isFinite(millis) ? millis : Number.NaN
+  return millis > 0 && millis <= year ? millis : Number.NaN
 }

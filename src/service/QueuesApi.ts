@@ -40,7 +40,8 @@ export const LimitValues = Schema.Struct({
   /** `units` each `perMs` milliseconds, at most `burst` of them at once; null: no rate. */
   rate: Schema.NullOr(Schema.Struct({
     units: Count,
-    perMs: Schema.Finite.check(Schema.isGreaterThan(0)),
+    // at most a year
+    perMs: Schema.Finite.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(31_536_000_000)),
     burst: Count
   }))
 })

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -86,6 +87,8 @@ describe("control of jobs", () => {
       const id = one?.id ?? nobody
       const moved = yield* JobQueue.reschedule([id, nobody], { delay: "2 hours" })
       assert.deepStrictEqual(moved, { changed: [id], unchanged: [], unknown: [nobody], more: false })
+      yield* JobQueue.reschedule([id], { at: DateTime.makeUnsafe("+275760-09-13T00:00:00Z") })
+      assert.strictEqual((yield* job(id)).runAt?.epochMilliseconds, Date.UTC(9999, 11, 31))
       assert.deepStrictEqual((yield* JobQueue.erase([id])).unchanged, [id])
       assert.deepStrictEqual((yield* JobQueue.retry([id])).changed, [id])
       yield* Effect.flatMap(JobStore.JobStore, (jobs) => jobs.promote(10))
@@ -174,6 +177,7 @@ describe("control of queues", () => {
         JobQueue.setLimit("order", { permits: 2 }),
         JobQueue.setLimit("a", { permits: 0 }),
         JobQueue.setLimit("a", { rate: { units: 1, per: 0 } }),
+        JobQueue.setLimit("a", { rate: { units: 1, per: 1e300 } }),
         JobQueue.setLimit("a\n", { permits: 1 }),
         JobQueue.configure("", { fair: true }),
         JobQueue.configure("q", { ageing: -1 })
@@ -182,10 +186,11 @@ describe("control of queues", () => {
         "limit a cannot be set so: it has neither permits nor a rate",
         "limit order cannot be set so: order is the limit behind orderBy, which has one permit",
         "limit a cannot be set so: permits 0 is no whole number from 1 to 100000",
-        "limit a cannot be set so: the time of its rate is no duration above zero",
+        "limit a cannot be set so: the time of its rate is no duration above zero and up to a year",
+        "limit a cannot be set so: the time of its rate is no duration above zero and up to a year",
         "limit a\n cannot be set so: its name \"a\\n\" has characters that cannot be seen",
         "queue  cannot be set so: its name is empty",
-        "queue q cannot be set so: ageing is no duration above zero"
+        "queue q cannot be set so: ageing is no duration above zero and up to a year"
       ])
     }).pipe(Effect.provide(store)))
 
