@@ -192,4 +192,16 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
         SELECT worker_id AS worker, lost FROM ostinato.ready WHERE job_id = ${id}::bigint`
       assert.deepStrictEqual({ ...row }, { worker: null, lost: 1 })
     }))
+
+  it.effect("a claimed row without a body, put in by hand, is removed", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const [id = ""] = yield* parts.enqueue("bodiless", 1)
+      const holder = yield* worker
+      yield* sql`UPDATE ostinato.ready SET worker_id = ${holder.id} WHERE job_id = ${id}::bigint`
+      yield* sql`DELETE FROM ostinato.job WHERE id = ${id}::bigint`
+      const { rescue } = yield* make
+      yield* rescue
+      assert.deepStrictEqual(yield* sql`SELECT FROM ostinato.ready WHERE job_id = ${id}::bigint`, [])
+    }))
 })

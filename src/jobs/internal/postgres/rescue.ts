@@ -135,6 +135,14 @@ export const make = (options: {
 
   /** Jobs held by a worker that is not there. There must be none: each is a defect of this store, and said so. */
   const orphans = Effect.gen(function*() {
+    // rows that somebody put in by hand, or whose body was removed by hand: no worker can run them
+    const bare = yield* house<{ id: string }>`
+      DELETE FROM ${s}.ready r WHERE r.worker_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM ${s}.job j WHERE j.id = r.job_id) RETURNING r.job_id::text AS id`
+    if (bare.length > 0) {
+      const ids = bare.slice(0, 20).map(({ id }) => id).join(", ")
+      yield* Effect.logError(`${bare.length} rows of jobs that have no body were claimed, and are removed: ${ids}`)
+    }
     const rows = yield* house<{ id: string; queueId: number }>`
       UPDATE ${s}.ready r SET worker_id = NULL, claimed_at = NULL, available_at = now(), lost = r.lost + 1,
         epoch = r.epoch + 1
