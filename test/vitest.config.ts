@@ -14,7 +14,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "test/fixtures/**"],
     globalSetup: ["test/fixtures/once/setup.ts"],
     pool: "forks",
-    maxWorkers: 2,
+    // more than cores: many tests wait for processes that they have started
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // the counts that .ci/run prints are read from the report

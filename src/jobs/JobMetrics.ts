@@ -65,7 +65,7 @@ const seriesOf = (
   finished: finishedOf(),
   ...TaskMetrics.make(),
   counting: labelled(context, labels),
-  timing: labelled(context, { ...labels, executor: "jobs" })
+  timing: labelled(context, { task: labels.task, queue: labels.queue, executor: "jobs", outcome: labels.outcome })
 })
 
 const labelled = (context: Context.Context<never>, labels: Metric.Metric.AttributeSet): Context.Context<never> =>

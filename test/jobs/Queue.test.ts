@@ -42,6 +42,7 @@ describe("JobQueue", () => {
     it.effect("keeps what was said of a job, with its defaults", () =>
       Effect.gen(function*() {
         const plain = yield* JobQueue.enqueue(Send, { to: "ada" })
+        yield* JobQueue.setLimit("smtp", { permits: 1 })
         const said = yield* JobQueue.enqueue(Send, { to: "bob" }, {
           queue: "mail",
           priority: "high",
