@@ -21,14 +21,16 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
   })
   const make = Effect.gen(function*() {
     const woken: Array<number> = []
+    const nudged: Array<number> = []
     const rescue = rescuing.make({
       house: yield* ControlSql,
       schema: "ostinato",
       lease: yield* Lease.Lease,
       wake: (queues) => Effect.sync(() => void woken.push(...queues)),
+      nudge: (worker) => Effect.sync(() => void nudged.push(worker)),
       settling: 0
     })
-    return { rescue, woken }
+    return { rescue, woken, nudged }
   })
   const failures = (id: string) =>
     Effect.flatMap(PgClient.PgClient, (sql) =>
@@ -159,7 +161,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
   it.effect("a worker without a recorded server process, and a server that has just begun, are left to the lease", () =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const { rescue } = yield* make
+      const { nudged, rescue } = yield* make
       const pooled = yield* worker
       const direct = yield* worker
       yield* sql`UPDATE ostinato.worker SET backend_pid = 1, backend_start = now() WHERE id = ${direct.id}`
@@ -168,6 +170,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
         schema: "ostinato",
         lease: yield* Lease.Lease,
         wake: () => Effect.void,
+        nudge: () => Effect.void,
         settling: "1 day"
       })
       yield* young
@@ -175,6 +178,8 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
       const rows = sql`SELECT id FROM ostinato.worker WHERE id IN (${pooled.id}, ${direct.id}) ORDER BY id`
       assert.lengthOf(yield* rows, 2)
       yield* rescue
+      // it may be alive, and is asked to say so
+      assert.deepStrictEqual(nudged, [direct.id])
       yield* rescue
       assert.deepStrictEqual((yield* rows).map(({ id }) => id), [pooled.id])
     }))

@@ -51,7 +51,8 @@ export const makeRescue = Effect.gen(function*() {
     house: yield* ControlSql,
     schema: "ostinato",
     lease: yield* Lease.Lease,
-    wake: () => Effect.void
+    wake: () => Effect.void,
+    nudge: () => Effect.void
   })
 })
 

@@ -10,6 +10,7 @@ import * as Lease from "../../../store/Lease.ts"
 import * as Tx from "../../../store/Tx.ts"
 import type { JobStore } from "../../JobStore.ts"
 import { alone } from "./alone.ts"
+import * as channels from "./channels.ts"
 import * as members from "./members.ts"
 import * as rescue from "./rescue.ts"
 import * as retention from "./retention.ts"
@@ -33,7 +34,13 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, schema: strin
   const timing = members.timing(options)
   const { expireOlder, join, list } = yield* members.make({ house, schema, database, notifier, supervisor, timing })
   const { prune } = retention.make(house, schema)
-  const takeBack = rescue.make({ house, schema, lease, wake: wakes.woken })
+  const takeBack = rescue.make({
+    house,
+    schema,
+    lease,
+    wake: wakes.woken,
+    nudge: (worker) => notifier.notify(channels.mail(worker))
+  })
   if (options.exclusive ?? false) yield* outside("expire workers", expireOlder)
 
   return {

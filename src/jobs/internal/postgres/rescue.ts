@@ -36,10 +36,12 @@ export const make = (options: {
   readonly lease: Lease["Service"]
   /** Wakes whoever waits for these queues, 0 among them for what is due. */
   readonly wake: (queues: ReadonlyArray<number>) => Effect.Effect<void>
+  /** Asks a worker to beat at once: it may be alive and only have lost its connection, and then it records its new one. */
+  readonly nudge: (worker: number) => Effect.Effect<void>
   /** How long after its start a server is not asked whose connections it has. Defaults to `10 seconds`. */
   readonly settling?: Duration.Input | undefined
 }) => {
-  const { house, lease, schema, wake } = options
+  const { house, lease, nudge, schema, wake } = options
   const settling = Duration.toSeconds(Duration.fromInputUnsafe(options.settling ?? "10 seconds"))
   const s = house(schema)
   const transaction = <A, E>(work: Effect.Effect<A, E>) =>
@@ -66,7 +68,10 @@ export const make = (options: {
       )
       SELECT ARRAY(SELECT name FROM absent) AS absent,
         EXISTS (SELECT FROM expired) OR EXISTS (SELECT FROM ${s}.worker WHERE expires_at < now()) AS dead`
-    absent = seen?.absent ?? []
+    const names = seen?.absent ?? []
+    const missing = names.filter((name) => !absent.includes(name))
+    yield* Effect.forEach(missing, (name) => nudge(Number.parseInt(name, 10)), { discard: true })
+    absent = names
     return seen?.dead === true
   })
 
