@@ -154,19 +154,21 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
 
 const ended = new Set(["completed", "discarded", "cancelled"])
 
-/** Whether no promise was broken, whatever the times. */
-export const isKept = (verdict: Verdict): boolean =>
+/** Whether nothing was lost, made up, written late or done twice where that is promised, whatever the times. */
+export const isSafe = (verdict: Verdict): boolean =>
   [
     verdict.lost,
     verdict.live,
     verdict.ghosts,
     verdict.twice,
-    verdict.unexplained,
     verdict.unfenced,
     verdict.wrongEffects,
-    verdict.unworked,
-    verdict.misjudged
+    verdict.unworked
   ].every((list) => list.length === 0)
+
+/** Whether no promise was broken, whatever the times. */
+export const isKept = (verdict: Verdict): boolean =>
+  isSafe(verdict) && verdict.unexplained.length === 0 && verdict.misjudged.length === 0
 
 // writes that were taken though a newer attempt had the job, or had ended it
 const lateWrites = ({ claims, finishes }: Held, row: Row | undefined): ReadonlyArray<string> =>
