@@ -91,7 +91,9 @@ layer(NodeServices.layer, { excludeTestServices: true })("stop", (it) => {
           assert.isTrue(ServiceProcess.isAlive(git.pid))
           yield* service.signal("SIGTERM")
           assert.deepStrictEqual(yield* service.ended, { code: 0, signal: null })
-          yield* service.line(`jobs of insights:${there.repository}: stopped, 0 completed, 1 handed back, 0 abandoned`)
+          yield* service.line(
+            `jobs of insights:${there.repository}: stopped; of what it held 0 completed, 1 handed back, 0 abandoned`
+          )
           assert.isFalse(ServiceProcess.isAlive(git.pid))
           assertGone(there.data)
           const [run, ...others] = yield* later(there)

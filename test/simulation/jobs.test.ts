@@ -4,7 +4,7 @@ import { simulated } from "./seeds.ts"
 
 describe("simulation of jobs", () => {
   simulated(
-    "D.6 S2.32 every acknowledged job ends, one attempt at a time, keys have one holder, stops cost nothing",
+    "D.6 every acknowledged job ends, one attempt at a time, keys have one holder, stops cost nothing",
     jobsHold(),
     6
   )

@@ -9,7 +9,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { Supervisor, Task } from "ostinato"
-import { type Job, JobAttempt, JobError, JobQueue, JobStore, JobWorker, MemoryJobStore } from "ostinato/jobs"
+import { type Job, JobAttempt, JobError, JobFilter, JobQueue, JobStore, JobWorker, MemoryJobStore } from "ostinato/jobs"
 import { PeriodicTask, TaskScheduler, Timetable } from "ostinato/schedule"
 import { Faults, SimulatedNode, Simulation, TestTasks } from "ostinato/testing"
 
@@ -36,20 +36,7 @@ const built = (store: Store, rates: Faults.Rates) =>
 const everything = (jobs: JobStore.JobStore["Service"]) =>
   Effect.map(
     jobs.query({
-      filter: {
-        ids: [],
-        states: [],
-        queues: [],
-        tasks: [],
-        tags: [],
-        tenants: [],
-        errors: [],
-        nodes: [],
-        traces: [],
-        payload: [],
-        since: null,
-        until: null
-      },
+      filter: JobFilter.all,
       before: null,
       limit: 1000
     }),

@@ -8,6 +8,7 @@ import type { Claimed, End, Member, NewJob } from "ostinato/jobs/JobStore"
 import * as Postgres from "ostinato/jobs/stores/Postgres"
 import { Notifier } from "ostinato/store/Notifier"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
+import { newJob } from "../../jobs/OneJob.ts"
 
 /** What this store can do, for tests of its statements. */
 export { JobStore as Store } from "ostinato/jobs/JobStore"
@@ -18,22 +19,8 @@ export const layer = Postgres.layer().pipe(
   Layer.provideMerge(TestDatabase.layer(Postgres.migrations))
 )
 
-export const job = (change: Partial<NewJob> & { readonly queue: string }): NewJob => ({
-  id: null,
-  task: "test.task",
-  payload: {},
-  meta: {},
-  priority: 0,
-  maxAttempts: 20,
-  delayMs: 0,
-  runAt: null,
-  unique: null,
-  limit: null,
-  tenant: null,
-  cost: 1,
-  after: [],
-  ...change
-})
+export const job = (change: Partial<NewJob> & { readonly queue: string }): NewJob =>
+  newJob(change.queue, { task: "test.task", ...change })
 
 /** A worker that is alive for a minute. */
 export const member = (node = "test", seconds = 60) =>

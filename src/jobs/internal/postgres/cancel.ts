@@ -62,8 +62,7 @@ export const make = (
           cause: "",
           cancellation: { actor: by.actor, reason: by.reason }
         })
-        let left = ids.filter(isId)
-        for (const id of ids) if (!isId(id)) fates.set(id, "unknown")
+        let left = ids
         const look = (some: ReadonlyArray<JobId>, waits: boolean) =>
           sql.unsafe<CancelRow>(
             `select * from ${s}.cancel($1::bigint[], $2::jsonb, $3::jsonb, $4, $5)`,
@@ -90,7 +89,7 @@ export const make = (
           `select *, ceil(extract(epoch from coalesce($2::timestamptz, now() + $3::bigint * interval '1 millisecond') - now())
              * 1000)::bigint as due_ms from ${s}.reschedule($1::bigint[], $2::timestamptz, $3::bigint, $4::boolean)`,
           [
-            columns.int8(ids.filter(isId).map(BigInt)),
+            columns.int8(ids.map(BigInt)),
             "runAt" in to ? DateTime.toDateUtc(to.runAt) : null,
             "delayMs" in to ? BigInt(Math.ceil(to.delayMs)) : null,
             !isOpen
@@ -111,7 +110,7 @@ export const make = (
         const [row] = yield* sql.unsafe<{ taken: ReadonlyArray<bigint> }>(
           `select ${s}.retry_now($1::bigint[]) as taken`,
           [
-            columns.int8(ids.filter(isId).map(BigInt))
+            columns.int8(ids.map(BigInt))
           ]
         ).unprepared
         yield* wakes.due(0)
@@ -134,6 +133,3 @@ interface CancelRow {
   readonly worker_id: number | null
   readonly woken: ReadonlyArray<number>
 }
-
-/** Whether it fits into 63 bits: nothing else is the id of a job. */
-const isId = (id: JobId) => BigInt(id) < 1n << 63n

@@ -108,7 +108,7 @@ export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
     const stopped = yield* stopping(engine, crew, { drain, grace })
     yield* Drain.atMost("100 millis")(Scope.close(scope, yield* Effect.exit(Effect.void)))
     yield* Effect.logInfo(
-      `${name}: stopped, ${stopped.completed} completed, ${stopped.handedBack} handed back, ${stopped.abandoned} abandoned`
+      `${name}: stopped; of what it held ${stopped.completed} completed, ${stopped.handedBack} handed back, ${stopped.abandoned} abandoned`
     )
     if (stopped.unrecorded > 0) {
       yield* Effect.logError(

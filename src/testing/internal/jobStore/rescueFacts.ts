@@ -5,7 +5,7 @@ import { type Expire, type Fact, fresh, freshKey, jobOf, join, lane, named, name
 
 export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
   fact(
-    "S2.30 S2.31 a member whose lease ran out claims nothing, its jobs come back with a loss counted, and it is fenced",
+    "S2.30 a member whose lease ran out claims nothing, its jobs come back with a loss counted, and it is fenced",
     Effect.gen(function*() {
       const { claimBy, claimed, end, enqueue, member, store } = yield* lane
       const [id] = yield* enqueue({})

@@ -20,7 +20,7 @@ export const workFacts = (fact: Fact) => {
   )
 
   fact(
-    "S2.4 two claims never get the same job",
+    "two claims never get the same job",
     Effect.gen(function*() {
       const { claimBy, enqueue } = yield* lane
       const ids = yield* enqueue(...Array.from({ length: 40 }, () => ({})))
