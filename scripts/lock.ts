@@ -1,12 +1,12 @@
 /**
- * Completes package-lock.json after `npm install`. Tools ship one optional package per platform; where the registry at
+ * Completes the locks of the project and of its benches after `npm install`. Tools ship one optional package per platform; where the registry at
  * hand lacks those of another platform, npm leaves them out of the lock and `npm ci` then refuses the lock everywhere.
  * Their names and exact versions stand in the lock already, as their parents' `optionalDependencies`; this adds the
  * missing entries, with the platform that the name states, so that npm skips them without a question. Entries added so
  * carry no checksum: an install on that platform takes what its registry gives.
  */
 import { readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 
 interface Entry {
   readonly version?: string
@@ -57,12 +57,14 @@ export const missing = (packages: Packages): Packages => {
 }
 
 if (import.meta.main) {
-  const file = join(import.meta.dirname, "..", "package-lock.json")
-  const lock: { packages: Packages } = JSON.parse(readFileSync(file, "utf8"))
-  const added = missing(lock.packages)
-  lock.packages = Object.fromEntries(
-    Object.entries({ ...lock.packages, ...added }).sort(([one], [other]) => one < other ? -1 : 1)
-  )
-  writeFileSync(file, JSON.stringify(lock, undefined, 2) + "\n")
-  console.log(`${Object.keys(added).length} entries added`)
+  for (const folder of ["..", "bench"]) {
+    const file = join(import.meta.dirname, folder, "package-lock.json")
+    const lock: { packages: Packages } = JSON.parse(readFileSync(file, "utf8"))
+    const added = missing(lock.packages)
+    lock.packages = Object.fromEntries(
+      Object.entries({ ...lock.packages, ...added }).sort(([one], [other]) => one < other ? -1 : 1)
+    )
+    writeFileSync(file, JSON.stringify(lock, undefined, 2) + "\n")
+    console.log(`${relative(process.cwd(), file)}: ${Object.keys(added).length} entries added`)
+  }
 }

@@ -4,8 +4,8 @@ import { assert, describe, it } from "vitest"
 import { missing } from "../../scripts/lock.ts"
 import { root } from "./planted.ts"
 
-describe("package-lock.json", () => {
-  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"))
+describe.each(["package-lock.json", "scripts/bench/package-lock.json"])("%s", (file) => {
+  const { packages } = JSON.parse(readFileSync(join(root, file), "utf8"))
 
   it("has an entry for every platform's package, without which npm ci refuses it", () => {
     assert.deepStrictEqual(missing(packages), {})
@@ -16,7 +16,9 @@ describe("package-lock.json", () => {
     const resolved = Object.values<{ readonly resolved?: string }>(packages).flatMap(({ resolved }) => resolved ?? [])
     assert.deepStrictEqual(resolved, [])
   })
+})
 
+describe("a lock", () => {
   it("is completed by the platform that a planted package's name states", () => {
     const planted = {
       "node_modules/tool": {
