@@ -7,6 +7,7 @@
  * - of two claims one gets a job; a job is claimed in the order of (priority, ord, id), due jobs only;
  * - `epoch` counts claims and rescues and never goes back: what an older attempt writes is refused (fenced);
  * - a worker whose lease ran out claims nothing, and its jobs are taken back by whoever calls `rescue`;
+ * - a job is discarded by the third of its workers that died, not by what was stopped, cut off or came back;
  * - a unique key has at most one holder, and the loser of an uncommitted holder waits for its end;
  * - no more jobs of a limit key run than it has permits, and no more start in any window than its rate allows;
  * - the store's clock is the only clock.
@@ -186,7 +187,7 @@ export interface Member {
 export interface Rescued {
   readonly id: JobId
   readonly queue: string
-  /** Discarded: it was lost with its worker too often. */
+  /** Discarded: its workers died with it too often, or that was its last attempt. */
   readonly fate: "available" | "discarded" | "cancelled"
 }
 

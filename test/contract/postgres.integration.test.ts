@@ -36,6 +36,7 @@ jobStoreSuite("Postgres", jobs, {
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
       const s = sql(yield* DatabaseSchema)
-      yield* sql`UPDATE ${s}.worker SET expires_at = now() - interval '1 second' WHERE id = ${id}`
+      // its server process is gone with it
+      yield* sql`UPDATE ${s}.worker SET expires_at = now() - interval '1 second', backend_pid = 0 WHERE id = ${id}`
     })
 })

@@ -138,8 +138,12 @@ export const jobsHold = (
     for (const id of acked) assert.include(["completed", "discarded"], ended.find((job) => job.id === id)?.state)
     for (const { attempt, failure, id, lost, output, state } of ended) {
       assert.isAtMost(attempt, 1 + (failures.get(id) ?? 0) + lost, "no attempt is spent by a stop")
-      if (state === "completed") assert.deepStrictEqual(output, { attempt }, "the newest attempt decides")
-      else assert.deepStrictEqual([state, failure?.tag, lost], ["discarded", "WorkerLost", 3])
+      if (state === "completed") {
+        assert.deepStrictEqual(output, { attempt }, "the newest attempt decides")
+        continue
+      }
+      const deaths = (yield* jobs.attempts(id)).filter(({ failure }) => failure?.tag === "WorkerLost").length
+      assert.deepStrictEqual([state, failure?.tag, deaths], ["discarded", "WorkerLost", 3])
     }
     for (const key of [0, 1]) {
       const held = ended.filter(({ payload }) => JSON.stringify(payload).includes(`"key":${key}`))

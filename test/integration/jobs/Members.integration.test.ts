@@ -40,6 +40,13 @@ layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, time
         FROM ostinato.worker WHERE id = ${id}`
       return row
     })
+  const lossesOf = (id: string) =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const rows = yield* sql<{ tag: string }>`
+        SELECT cause ->> 'tag' AS tag FROM ostinato.failure WHERE job_id = ${id}::bigint ORDER BY epoch`
+      return rows.map(({ tag }) => tag)
+    })
   const until = <A>(read: Effect.Effect<A, unknown, PgClient.PgClient>, holds: (value: A) => boolean) =>
     Effect.repeat(Effect.delay(read, "20 millis"), { until: holds })
 
@@ -97,13 +104,21 @@ layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, time
       assert.isFalse(rescued.some(({ queue }) => queue === "blocked"))
     }))
 
-  it.effect("G9 an event loop that stands still for longer than the limit gives its lease up", () =>
+  it.effect("G9 an event loop that stands still for longer than the limit gives its lease up, and its jobs are to blame", () =>
     Effect.gen(function*() {
       const { join } = yield* parts.makeMembers({ lease: "1 second", beat: "100 millis", stallLimit: "300 millis" })
-      const member = yield* join(someone)
-      yield* block(1700)
-      assert.isFalse(member.held())
-      yield* member.lost
+      const rescue = yield* parts.makeRescue
+      const [id = ""] = yield* parts.enqueue("hanging", 1)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const member = yield* join(someone)
+        yield* parts.claim("hanging", member.id)
+        yield* until(rowOf(member.id), (row) => (row?.pid ?? 0) > 0)
+        yield* block(1700)
+        assert.isFalse(member.held())
+        yield* member.lost
+        assert.deepInclude(yield* rescue, { id, queue: "hanging", fate: "available" })
+      }))
+      assert.deepStrictEqual(yield* lossesOf(id), ["WorkerLost"])
     }))
 
   it.effect("mail arrives with a notification, comes again until acknowledged, and a reason that nobody can read is none", () =>
@@ -171,6 +186,8 @@ layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, time
       const rescue = yield* parts.makeRescue
       const rescued = yield* until(rescue, (found) => found.some(({ queue }) => queue === "work"))
       assert.deepInclude(rescued, { id, queue: "work", fate: "available" })
+      // its connection still stands, so it is not dead
+      assert.deepStrictEqual(yield* lossesOf(id), ["LeaseLost"])
       yield* sql`CREATE TABLE resumed AS SELECT clock_timestamp() AS at`
       process.kill(child.pid, "SIGCONT")
       assert.deepStrictEqual(yield* Program.readJson(child), { event: "lost" })
@@ -179,6 +196,24 @@ layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, time
         SELECT count(*)::int AS n FROM written WHERE at > (
           SELECT min(w.at) FROM written w, resumed r WHERE w.at > r.at)`
       assert.strictEqual(late[0]?.n, 0)
+    }))
+
+  it.effect("G18 a stopped process that looked dead takes the blame from its jobs when it goes on", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const { url } = yield* Database
+      yield* sql`CREATE TABLE IF NOT EXISTS written (member int, at timestamptz DEFAULT clock_timestamp())`
+      const [id = ""] = yield* parts.enqueue("work", 1)
+      const child = yield* Program.start("../jobs/member.ts", [Redacted.value(url), "1500", "200"])
+      const member = Number((yield* Program.readJson(child))["member"])
+      const row = yield* until(rowOf(member), (row) => (row?.pid ?? 0) > 0)
+      process.kill(child.pid, "SIGSTOP")
+      yield* sql`SELECT pg_terminate_backend(${row?.pid ?? 0})`
+      yield* until(sql`SELECT FROM pg_stat_activity WHERE pid = ${row?.pid ?? 0}`, (left) => left.length === 0)
+      yield* until(yield* parts.makeRescue, (found) => found.some((one) => one.id === id))
+      assert.deepStrictEqual(yield* lossesOf(id), ["WorkerLost"])
+      process.kill(child.pid, "SIGCONT")
+      yield* until(lossesOf(id), ([tag]) => tag === "LeaseLost")
     }))
 
   it.effect("what cannot travel to a thread is kept beside the rest", () =>

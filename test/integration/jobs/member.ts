@@ -1,6 +1,6 @@
 /**
  * A process that joins, claims what is in queue `work` and writes a line into `written` each 20 ms for as long as its
- * lease can be valid. Says `claimed` with the ids, and `lost` when it is. Arguments: URL of the database, lease and beat
+ * lease can be valid. Says `claimed` with the ids, and `lost` when it is; then it leaves. Arguments: URL of the database, lease and beat
  * in milliseconds.
  */
 // @effect-diagnostics strictEffectProvide:off -- this is an entry point
@@ -9,9 +9,11 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import * as Supervisor from "../../../src/core/Supervisor.ts"
 import * as members from "../../../src/jobs/internal/postgres/members.ts"
 import { ControlSql } from "../../../src/store/ControlSql.ts"
@@ -32,7 +34,8 @@ const main = Effect.gen(function*() {
     supervisor: yield* Supervisor.Supervisor,
     timing: members.timing({ lease: `${Number(lease)} millis`, beat: `${Number(beat)} millis` })
   })
-  const member = yield* join({ node: "child", info: {}, serves: {} })
+  const scope = yield* Scope.make()
+  const member = yield* Scope.provide(join({ node: "child", info: {}, serves: {} }), scope)
   const claimed = yield* sql<{ id: string }>`
     SELECT c.job_id::text AS id FROM ostinato.queue q,
       ostinato.claim(q.id, 100, ${member.id}, (-32768)::smallint, -1, -1) c WHERE q.name = 'work'`
@@ -43,6 +46,7 @@ const main = Effect.gen(function*() {
   })))
   yield* member.lost
   yield* say({ event: "lost" })
+  yield* Scope.close(scope, Exit.void)
   return yield* Effect.never
 })
 

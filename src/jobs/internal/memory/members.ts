@@ -2,7 +2,8 @@
  * Processes that work, and their leases: 30 seconds, renewed every 5 seconds by a fiber of the member itself.
  *
  * A member whose fibers make no step any more is dead once its lease is over: it claims nothing, and `rescue` takes its
- * jobs back. It learns so itself, at the latest 22 seconds after its last renewal.
+ * jobs back. It learns so itself, at the latest 22 seconds after its last renewal. Who leaves is alive, so what it holds
+ * did not end it, nor what was taken from it before.
  */
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -12,13 +13,14 @@ import type * as Schema from "effect/Schema"
 import * as LeaseTiming from "../../../core/LeaseTiming.ts"
 import type { Supervisor } from "../../../core/Supervisor.ts"
 import type { Cancellation } from "../../../core/TaskRun.ts"
-import type { JobId } from "../../Job.ts"
+import type { JobFailure, JobId } from "../../Job.ts"
 import type { Mail, Member, Rescued, Working } from "../../JobStore.ts"
+import * as loss from "../loss.ts"
 import * as limits from "./limits.ts"
 import { end } from "./moves.ts"
-import { idOf, lifeOf, type Row } from "./row.ts"
+import { idOf, type Life, lifeOf, type Row } from "./row.ts"
 import * as signal from "./signal.ts"
-import { failureOf, queueOf, type Tables } from "./tables.ts"
+import { queueOf, type Tables } from "./tables.ts"
 import type { Transactions } from "./transaction.ts"
 
 export interface Entry {
@@ -29,6 +31,10 @@ export interface Entry {
   expiresAt: number
   renewedAt: number
   readonly running: Set<Row>
+  /** It left, and what it runs is not to blame. */
+  isResigned: boolean
+  /** Attempts that were taken for what ended it. */
+  readonly blamed: Array<{ readonly row: Row; readonly epoch: number }>
   readonly mail: Map<JobId, Letter>
   readonly posted: signal.Signal
 }
@@ -44,9 +50,6 @@ const leaseMs = Duration.toMillis(LeaseTiming.duration)
 /** So long without a renewal, a member stops by itself, before others take its jobs. */
 const lostMs = 22_000
 
-/** How often a job may be lost with its worker until it is discarded. */
-const maxLost = 3
-
 export const join = (tables: Tables, { step }: Transactions, supervisor: Supervisor["Service"]): Working["join"] =>
   Effect.fnUntraced(function*({ info, node, serves }) {
     const entry = yield* step((now) => {
@@ -60,6 +63,8 @@ export const join = (tables: Tables, { step }: Transactions, supervisor: Supervi
         expiresAt: now + leaseMs,
         renewedAt: now,
         running: new Set(),
+        isResigned: false,
+        blamed: [],
         mail: new Map(),
         posted: signal.make()
       }
@@ -68,8 +73,10 @@ export const join = (tables: Tables, { step }: Transactions, supervisor: Supervi
     })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
+        entry.isResigned = true
         // what it still runs is taken back when its lease is over
         if (entry.running.size === 0) tables.members.delete(entry.id)
+        for (const { epoch, row } of entry.blamed.splice(0)) clear(lifeOf(row), epoch)
       })
     )
     yield* supervisor.start(`lease of job worker ${entry.id}`, keep(tables, entry))
@@ -142,28 +149,48 @@ export const rescue = (tables: Tables, now: number): ReadonlyArray<Rescued> =>
     if (entry.expiresAt > now) return []
     tables.members.delete(entry.id)
     return Array.from(entry.running, (row): Rescued => {
-      const fate = takeBack(tables, row, now)
+      const fate = takeBack(tables, entry, row, now)
       entry.running.delete(row)
       return { id: idOf(row), queue: row.queue.name, fate }
     })
   })
 
-const takeBack = (tables: Tables, row: Row, now: number): Rescued["fate"] => {
+const takeBack = (tables: Tables, entry: Entry, row: Row, now: number): Rescued["fate"] => {
   const life = lifeOf(row)
   const by = asked(row)
-  const lostFailure = failureOf("WorkerLost", `worker ${life.node ?? "of unknown name"} was lost while it ran the job`)
-  const failure = by === undefined ? lostFailure : { ...lostFailure, cancellation: by }
+  const said = entry.isResigned ? loss.lapsed : loss.died
+  const failure = by === undefined ? said : { ...said, cancellation: by }
+  if (!entry.isResigned) entry.blamed.push({ row, epoch: life.epoch })
   life.entries.push({ attempt: life.attempt, epoch: life.epoch, at: DateTime.makeUnsafe(now), failure, logs: [] })
   life.failure = failure
+  life.lost += 1
   const fate = by !== undefined
     ? "cancelled"
-    : life.attempt < row.maxAttempts && life.lost + 1 < maxLost
-    ? "available"
-    : "discarded"
-  life.lost += 1
+    : life.attempt >= row.maxAttempts || (!entry.isResigned && deaths(life) >= loss.maxDeaths)
+    ? "discarded"
+    : "available"
   life.epoch += 1
   life.member = null
   if (fate === "available") limits.pass(tables, [row], now)
   else end(tables, row, { place: fate, failure: null }, now)
   return fate
+}
+
+/** Of its losses since its attempts were last counted anew. */
+const deaths = ({ entries, lost }: Life) =>
+  entries
+    .filter(({ failure }) => isLoss(failure, loss.died.tag) || isLoss(failure, loss.lapsed.tag))
+    .slice(-lost)
+    .filter(({ failure }) => isLoss(failure, loss.died.tag)).length
+
+const isLoss = (failure: JobFailure | null, tag: string) => failure?.kind === loss.died.kind && failure.tag === tag
+
+/** Who had it then came back: it died of nothing. */
+const clear = (life: Life, epoch: number) => {
+  life.entries = life.entries.map((entry) => {
+    if (entry.epoch !== epoch || !isLoss(entry.failure, loss.died.tag)) return entry
+    const failure = { ...entry.failure, ...loss.lapsed }
+    if (life.failure === entry.failure) life.failure = failure
+    return { ...entry, failure }
+  })
 }

@@ -27,6 +27,8 @@ export interface Enrolment {
   readonly nudge: Effect.Effect<void>
   /** Waits for the first beat that was answered: from then on the server can tell that the process is gone. */
   readonly beaten: Effect.Effect<void>
+  /** Whether the leases were given up since it enrolled, because the event loop stood still. */
+  readonly hung: () => boolean
 }
 
 interface Heartbeat {
@@ -86,7 +88,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const wire = pack(
     database.pooler ? connection : {
       ...connection,
-      startupParameters: { ...connection.startupParameters, statement_timeout: "2s" }
+      startupParameters: { ...connection.startupParameters, ...guards }
     }
   )
   const beating = Effect.scoped(Effect.gen(function*() {
@@ -140,6 +142,7 @@ export const make = Effect.fnUntraced(function*(options: {
           beaten: yield* Deferred.make<void>(),
           isLost: false
         }
+        const silences = shared.silences()
         yield* Effect.acquireRelease(
           Effect.sync(() => {
             members.set(member, kept)
@@ -162,12 +165,22 @@ export const make = Effect.fnUntraced(function*(options: {
           lost: Deferred.await(kept.lost),
           held: () => held(kept),
           nudge: Effect.sync(() => host?.post({ kind: "beat" })),
-          beaten: Deferred.await(kept.beaten)
+          beaten: Deferred.await(kept.beaten),
+          hung: () => shared.silences() !== silences
         }
       })
   }
   return heartbeat
 })
+
+// the server closes the connection of a machine that is gone 27 s after its last beat: that looks like a process that
+// died, and not sooner than the lease allows
+const guards = {
+  statement_timeout: "2s",
+  tcp_keepalives_idle: "15",
+  tcp_keepalives_interval: "4",
+  tcp_keepalives_count: "3"
+}
 
 const seconds = (ms: number) => (ms / 1000).toFixed(1)
 

@@ -3,7 +3,7 @@
  * a connection of its own.
  *
  *   beating --statement failed, or took too long--> connecting anew, at first soon, then every 2 s --> beating
- *   beating --the event loop stands still for too long--> silent --it turns again--> beating
+ *   beating --the event loop stands still for too long--> silent, not connected --it turns again--> beating
  *   member --no row, or its lease ran out | no renewal for too long--> lost, for good
  *
  * It knows nothing of what runs, and in a thread of its own (`heartbeat.worker.ts`) nothing that runs can stop it.
@@ -46,6 +46,7 @@ export const make = Effect.fnUntraced(function*(
   const members = new Map<number, Enrolled>()
   const woken = yield* Queue.sliding<void>(1)
   const stopped = yield* Latch.make(false)
+  const watchEvery = Math.min(250, timing.beatMs / 2)
   let turnedAt = now()
 
   const take = (order: Order) => {
@@ -108,18 +109,20 @@ export const make = Effect.fnUntraced(function*(
   )
 
   let hasBeaten = false
-  let isSilent = false
+  const isHung = () => millisSince(turnedAt) > timing.stallLimitMs
+  /** `false`: the event loop stands still. */
   const turn = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
-    const stillMs = millisSince(turnedAt)
-    if (stillMs > timing.stallLimitMs) {
-      if (!isSilent) post({ kind: "silent", ms: stillMs })
-      isSilent = true
-    } else if (members.size > 0) {
-      isSilent = false
+    if (isHung()) {
+      shared.silence()
+      post({ kind: "silent", ms: millisSince(turnedAt) })
+      return false
+    }
+    if (members.size > 0) {
       yield* beat(sql)
       hasBeaten = true
     }
     yield* Effect.timeoutOption(Queue.take(woken), timing.beatMs)
+    return true
   })
 
   const connect = PgClient.makeClient(connection).pipe(
@@ -129,11 +132,14 @@ export const make = Effect.fnUntraced(function*(
   // the end of a connection to a server that hangs would hold up the next one
   const session = Effect.acquireUseRelease(
     Scope.make(),
-    (scope) => Effect.flatMap(Scope.provide(connect, scope), (sql) => Effect.forever(turn(sql))),
+    (scope) =>
+      Effect.flatMap(Scope.provide(connect, scope), (sql) => Effect.repeat(turn(sql), { while: (beats) => beats })),
     (scope) => Drain.atMost("500 millis")(Scope.close(scope, Exit.void))
   )
   const beats = Effect.forever(Effect.gen(function*() {
     hasBeaten = false
+    // without a connection it looks like a process that died: that is what others are to think of one that hangs
+    while (isHung()) yield* Effect.sleep(watchEvery)
     yield* session.pipe(
       Effect.tapError(({ detail }) => Effect.sync(() => post({ kind: "away", detail }))),
       Effect.retry({ while: () => !hasBeaten, schedule: backoff }),
@@ -145,7 +151,7 @@ export const make = Effect.fnUntraced(function*(
   const watch = Effect.gen(function*() {
     let turns = shared.turns()
     while (true) {
-      yield* Effect.sleep(Math.min(250, timing.beatMs / 2))
+      yield* Effect.sleep(watchEvery)
       if (turns !== shared.turns()) {
         const ms = millisSince(turnedAt)
         if (ms > stallMs) post({ kind: "stalled", ms })

@@ -2,7 +2,8 @@
  * What the main thread and the thread that beats tell each other.
  *
  * What must be seen at once, whatever either of them is doing, stands in memory that both share: how often the event loop
- * of the main thread has turned, and when the last renewal began that succeeded. Everything else is a message.
+ * of the main thread has turned, how often the leases were given up because it did not, and when the last renewal began
+ * that succeeded. Everything else is a message.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
@@ -66,17 +67,21 @@ export interface Shared {
   readonly buffer: SharedArrayBuffer
   readonly turn: () => void
   readonly turns: () => number
+  readonly silence: () => void
+  readonly silences: () => number
   readonly renewed: (at: bigint) => void
   readonly renewedAt: () => bigint
 }
 
 export const share = (buffer: SharedArrayBuffer = new SharedArrayBuffer(16)): Shared => {
-  const count = new Int32Array(buffer, 0, 1)
+  const counts = new Int32Array(buffer, 0, 2)
   const instant = new BigInt64Array(buffer, 8, 1)
   return {
     buffer,
-    turn: () => void Atomics.add(count, 0, 1),
-    turns: () => Atomics.load(count, 0),
+    turn: () => void Atomics.add(counts, 0, 1),
+    turns: () => Atomics.load(counts, 0),
+    silence: () => void Atomics.add(counts, 1, 1),
+    silences: () => Atomics.load(counts, 1),
     renewed: (at) => void Atomics.store(instant, 0, at),
     renewedAt: () => Atomics.load(instant, 0)
   }

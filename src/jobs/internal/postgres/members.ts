@@ -7,6 +7,10 @@
  * A member that finds its lease lost is dead for good; its worker joins again, as another member. Its node's name is for
  * people: two processes with the same name are two members. Leaving waits for nothing: where jobs are still held the lease
  * ends at once, so that the next rescue of any node takes them back.
+ *
+ * Who leaves is alive, so what it holds did not end it, nor what was taken from it as from a dead one: the history of those
+ * jobs is put right. A process whose event loop stood still for so long that it gave up its lease says nothing: one of its
+ * jobs may have held it up.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
@@ -21,6 +25,7 @@ import type { Database } from "../../../store/Database.ts"
 import type { Notifier } from "../../../store/Notifier.ts"
 import * as StoredText from "../../../store/StoredText.ts"
 import type { Member } from "../../JobStore.ts"
+import * as loss from "../loss.ts"
 import * as heartbeat from "./heartbeat.ts"
 import { now, type Timing } from "./heartbeatProtocol.ts"
 import * as mail from "./mail.ts"
@@ -98,23 +103,47 @@ export const make = Effect.fnUntraced(function*(options: {
     )
   }
 
-  // the lock waits for a claim under way, so that its jobs are seen
-  const leave = (id: number) =>
+  // the lock waits for a claim or a rescue under way, so that what they did is seen
+  const signOff = (id: number, hung: boolean) =>
     house.withTransaction(Effect.gen(function*() {
       yield* house`SELECT FROM ${s}.worker WHERE id = ${id} FOR UPDATE`
       yield* house`
         WITH held AS MATERIALIZED (SELECT EXISTS (SELECT FROM ${s}.ready WHERE worker_id = ${id}) AS any_job
         ), gone AS (DELETE FROM ${s}.worker WHERE id = ${id} AND NOT (SELECT any_job FROM held)
-        ), name AS (UPDATE ${s}.node SET since = now() WHERE worker_id = ${id}
+        ), cleared AS (
+          UPDATE ${s}.failure f SET cause = f.cause || ${house.json(loss.lapsed)}::jsonb
+          FROM ${s}.node n, unnest(n.blamed_jobs, n.blamed_epochs) AS b(job_id, epoch)
+          WHERE n.worker_id = ${id} AND NOT ${hung}::boolean AND f.job_id = b.job_id AND f.epoch = b.epoch
+            AND f.cause ->> 'tag' = ${loss.died.tag}
+        ), name AS (
+          UPDATE ${s}.node SET since = now(), blamed_jobs = NULL, blamed_epochs = NULL WHERE worker_id = ${id}
         ), mail AS (DELETE FROM ${s}.control WHERE worker_id = ${id} AND NOT (SELECT any_job FROM held))
-        UPDATE ${s}.worker SET expires_at = now() - interval '1 second' WHERE id = ${id} AND (SELECT any_job FROM held)`
-    })).pipe(
+        UPDATE ${s}.worker SET expires_at = now() - interval '1 second', resigned = NOT ${hung}::boolean
+        WHERE id = ${id} AND (SELECT any_job FROM held)`
+    }))
+
+  // those that left while the database was away, and whether they hung
+  const unsaid = new Map<number, boolean>()
+  const said = (id: number, hung: boolean) => Effect.tap(signOff(id, hung), () => Effect.sync(() => unsaid.delete(id)))
+  const leave = (id: number, hung: boolean) =>
+    Effect.sync(() => unsaid.set(id, hung)).pipe(
+      Effect.andThen(said(id, hung)),
       Effect.catchCause((cause) =>
         Effect.logWarning(`worker ${id} could not be signed off: its lease runs out`, cause)
       ),
       Drain.atMost("2 seconds"),
       Effect.asVoid
     )
+  yield* supervisor.start(
+    "sign-offs of job workers",
+    Effect.withTracerEnabled(
+      Effect.forever(Effect.delay(
+        Effect.suspend(() => Effect.ignore(Effect.forEach([...unsaid], ([id, hung]) => said(id, hung)))),
+        timing.beatMs
+      )),
+      false
+    )
+  )
 
   const join = Effect.fnUntraced(
     function*(
@@ -125,8 +154,13 @@ export const make = Effect.fnUntraced(function*(options: {
       }
     ): Effect.fn.Return<OwnMember, SqlError, Scope.Scope> {
       const since = now()
-      const id = yield* Effect.acquireRelease(register(node, info, serves), leave)
+      let hung = () => false
+      const id = yield* Effect.acquireRelease(
+        register(node, info, serves),
+        (id) => Effect.suspend(() => leave(id, hung()))
+      )
       const enrolment = yield* beats.enrol(id, since)
+      hung = enrolment.hung
       yield* supervisor.start(`mail of worker ${id}`, mail.hear(notifier, id, enrolment))
       // the first job may end the process at once: before it is claimed, the server has to know whose process that was
       yield* Effect.timeoutOption(enrolment.beaten, firstBeat)

@@ -4,11 +4,13 @@
  *   lease over | server process gone in two sweeps --> row locked --> jobs available, discarded or cancelled --> no row
  *
  * Two statements in one transaction: the second sees what was claimed until the first had its lock. A claim locks the row
- * of its worker, so it commits before the rescue, or claims nothing. A job that was lost with its worker too often is
- * discarded, for it may be what ends them; one that was to be cancelled is cancelled.
+ * of its worker, so it commits before the rescue, or claims nothing. A job whose workers died too often is discarded, for
+ * it may be what ends them; one that was to be cancelled is cancelled.
  *
  * The server knows at once when a process is gone, as it closes its connection. That is only looked at where connections
- * are not shared, and not in the first 10 s of a server, which began without any.
+ * are not shared, and not in the first 10 s of a server, which began without any. A worker whose lease is over and whose
+ * connection still stands is stopped or cut off, and so is one that said so itself: neither died. Of what died the
+ * attempts are noted with its name, until it comes back and proves that wrong (`members.ts`).
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Clock from "effect/Clock"
@@ -19,10 +21,8 @@ import { Database } from "../../../store/Database.ts"
 import type { Lease } from "../../../store/Lease.ts"
 import { JobId } from "../../Job.ts"
 import type { Rescued } from "../../JobStore.ts"
+import * as loss from "../loss.ts"
 import { alone } from "./alone.ts"
-
-/** How often a worker may be lost with a job before the job is taken for the reason. */
-const maxLost = 3
 
 const none = { woken: [], rescued: [] }
 
@@ -51,6 +51,10 @@ export const make = (options: {
   let absent: ReadonlyArray<string> = []
   let orphansAt: bigint | undefined
 
+  // a role that may not see when others began sees nothing here: they count as present
+  const isPresent = house`EXISTS (SELECT FROM pg_stat_activity a
+    WHERE a.pid = w.backend_pid AND coalesce(a.backend_start, w.backend_start) = w.backend_start)`
+
   /** Whether there is a dead worker, as far as one statement sees: this is asked every 2.5 s by every node. */
   const look = Effect.gen(function*() {
     const [seen] = yield* house<{ absent: ReadonlyArray<string>; dead: boolean }>`
@@ -58,9 +62,7 @@ export const make = (options: {
         SELECT w.id, concat_ws(' ', w.id, w.backend_pid, extract(epoch FROM w.backend_start)) AS name FROM ${s}.worker w
         WHERE w.backend_pid IS NOT NULL AND w.expires_at > now()
           AND pg_postmaster_start_time() < now() - ${settling}::float8 * interval '1 second'
-          -- a role that may not see when others began sees nothing here: they count as present
-          AND NOT EXISTS (SELECT FROM pg_stat_activity a
-            WHERE a.pid = w.backend_pid AND coalesce(a.backend_start, w.backend_start) = w.backend_start)
+          AND NOT ${isPresent}
         ORDER BY w.id FOR UPDATE SKIP LOCKED
       ), expired AS (
         UPDATE ${s}.worker w SET expires_at = now() - interval '1 second'
@@ -76,44 +78,61 @@ export const make = (options: {
   })
 
   const takeBack = transaction(Effect.gen(function*() {
-    const dead = yield* house<{ id: number }>`
-      SELECT id FROM ${s}.worker WHERE expires_at < now() ORDER BY id FOR UPDATE SKIP LOCKED`
-    if (dead.length === 0) return { woken: [], rescued: [] }
+    const over = yield* house<{ id: number; died: boolean }>`
+      SELECT w.id, NOT w.resigned AND ${isPresent} IS NOT TRUE AS died
+      FROM ${s}.worker w WHERE w.expires_at < now() ORDER BY w.id FOR UPDATE SKIP LOCKED`
+    if (over.length === 0) return none
+    const ids = over.map(({ id }) => id)
+    const dead = over.flatMap(({ died, id }) => died ? [id] : [])
     const rows = yield* house<
       { id: string; queue: string; queueId: number; fate: "a" | "f" | "x"; settles: boolean; limited: boolean }
     >`
       WITH own AS MATERIALIZED (
-        SELECT r.ctid AS tid, r.epoch AS was,
+        SELECT r.ctid AS tid, r.job_id, r.worker_id, r.epoch AS was, r.worker_id = ANY(${dead}::int[]) AS died,
           CASE WHEN c.job_id IS NOT NULL THEN 'x'
-            WHEN r.attempt < b.max_attempts AND r.lost + 1 < ${maxLost}::int THEN 'a' ELSE 'f' END AS fate,
+            WHEN (r.attempt < b.max_attempts) IS NOT TRUE THEN 'f'
+            WHEN r.worker_id = ANY(${dead}::int[]) AND r.lost + 1 >= ${loss.maxDeaths}::int AND 1 + (
+              SELECT count(*) FILTER (WHERE l.tag = ${loss.died.tag}) FROM (
+                SELECT f.cause ->> 'tag' AS tag FROM ${s}.failure f
+                WHERE f.job_id = r.job_id AND f.cause ->> 'kind' = ${loss.died.kind}
+                  AND f.cause ->> 'tag' IN (${loss.died.tag}, ${loss.lapsed.tag})
+                -- of those since the attempts of the job were last counted anew
+                ORDER BY f.epoch DESC LIMIT r.lost
+              ) l) >= ${loss.maxDeaths}::int THEN 'f'
+            ELSE 'a' END AS fate,
           c.reason, coalesce(b.children, false) OR a.job_id IS NOT NULL AS settles
         FROM ${s}.ready r
         LEFT JOIN ${s}.job b ON b.id = r.job_id
         LEFT JOIN ${s}.control c ON c.worker_id = r.worker_id AND c.job_id = r.job_id
         LEFT JOIN ${s}.awaited a ON a.job_id = r.job_id
-        WHERE r.worker_id = ANY(${dead.map(({ id }) => id)}::int[]) FOR UPDATE OF r
-      ), gone_workers AS (DELETE FROM ${s}.worker WHERE id = ANY(${dead.map(({ id }) => id)}::int[])
-      ), names AS (UPDATE ${s}.node SET since = now() WHERE worker_id = ANY(${dead.map(({ id }) => id)}::int[])
-      ), gone_mail AS (DELETE FROM ${s}.control WHERE worker_id = ANY(${dead.map(({ id }) => id)}::int[])
+        WHERE r.worker_id = ANY(${ids}::int[]) FOR UPDATE OF r
+      ), gone_workers AS (DELETE FROM ${s}.worker WHERE id = ANY(${ids}::int[])
+      ), names AS (
+        UPDATE ${s}.node n SET since = now(),
+          blamed_jobs = (SELECT array_agg(o.job_id ORDER BY o.job_id) FROM own o WHERE o.worker_id = n.worker_id AND o.died),
+          blamed_epochs = (SELECT array_agg(o.was ORDER BY o.job_id) FROM own o WHERE o.worker_id = n.worker_id AND o.died)
+        WHERE n.worker_id = ANY(${ids}::int[])
+      ), gone_mail AS (DELETE FROM ${s}.control WHERE worker_id = ANY(${ids}::int[])
       ), back AS (
         UPDATE ${s}.ready r SET worker_id = NULL, claimed_at = NULL, available_at = now(), lost = r.lost + 1,
           epoch = r.epoch + 1
         FROM own o WHERE r.ctid = o.tid AND o.fate = 'a'
-        RETURNING r.job_id, r.queue_id, o.was, r.attempt, o.fate, o.reason, o.settles
+        RETURNING r.job_id, r.queue_id, o.was, o.died, r.attempt, o.fate, o.reason, o.settles
       ), gone AS (
         DELETE FROM ${s}.ready r USING own o WHERE r.ctid = o.tid AND o.fate <> 'a'
-        RETURNING r.job_id, r.queue_id, r.epoch AS was, r.attempt, o.fate, o.reason, o.settles,
+        RETURNING r.job_id, r.queue_id, r.epoch AS was, o.died, r.attempt, o.fate, o.reason, o.settles,
           r.available_at, r.claimed_at, r.worker_id, r.lost + 1 AS lost
       ), ends AS (
         INSERT INTO ${s}.done (job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome)
         SELECT job_id, available_at, claimed_at, worker_id, was + 1, attempt, lost, fate::"char" FROM gone
         ON CONFLICT DO NOTHING
       ), taken AS MATERIALIZED (
-        SELECT job_id, queue_id, was, attempt, fate, reason, settles FROM back
-        UNION ALL SELECT job_id, queue_id, was, attempt, fate, reason, settles FROM gone
+        SELECT job_id, queue_id, was, died, attempt, fate, reason, settles FROM back
+        UNION ALL SELECT job_id, queue_id, was, died, attempt, fate, reason, settles FROM gone
       ), failures AS (
         INSERT INTO ${s}.failure (job_id, epoch, attempt, cause)
-        SELECT job_id, was, attempt, ${house.json(workerLost)}::jsonb ||
+        SELECT job_id, was, attempt,
+          CASE WHEN died THEN ${house.json(loss.died)}::jsonb ELSE ${house.json(loss.lapsed)}::jsonb END ||
           CASE WHEN jsonb_typeof(reason) = 'object' THEN jsonb_build_object('cancellation', reason) ELSE '{}' END
         FROM taken ON CONFLICT DO NOTHING
       ), keys AS (DELETE FROM ${s}.uniq u USING gone g WHERE u.job_id = g.job_id AND u.release <> 'n')
@@ -175,10 +194,3 @@ export const make = (options: {
     return rescued
   })
 }
-
-const workerLost = {
-  kind: "interruption",
-  tag: "WorkerLost",
-  message: "the process that ran it was lost",
-  cause: ""
-} as const

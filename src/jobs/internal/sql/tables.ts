@@ -86,14 +86,19 @@ export const tables = (s: string): ReadonlyArray<string> => [
   release "char" not null default 'd'
 )`,
 
-  // processes, one row each. backend_*: the server process behind the heartbeat's connection; null behind a pooler
+  // processes, one row each. backend_*: the server process behind the heartbeat's connection; null behind a pooler.
+  // resigned: it said so itself, alive, and the jobs that it holds are not to blame
   `create table ${s}.worker (
   id int generated always as identity primary key, node text not null, started_at timestamptz not null default now(),
   expires_at timestamptz not null, backend_pid int, backend_start timestamptz, info jsonb not null default '{}',
-  serves jsonb not null default '{}'
+  serves jsonb not null default '{}', resigned boolean not null default false
 ) with (fillfactor = 50)`,
-  // who a worker was, for the history of its jobs; its row of `worker` goes when it does
-  `create table ${s}.node (worker_id int primary key, name text not null, since timestamptz not null default now())`,
+  // who a worker was, for the history of its jobs; its row of `worker` goes when it does. blamed_*: the attempts that were
+  // taken for what ended it
+  `create table ${s}.node (
+  worker_id int primary key, name text not null, since timestamptz not null default now(),
+  blamed_jobs bigint[], blamed_epochs int[]
+)`,
   // the mailbox of a process. action: x cancel
   `create table ${s}.control (
   worker_id int not null, job_id bigint not null, action "char" not null, reason jsonb, primary key (worker_id, job_id)

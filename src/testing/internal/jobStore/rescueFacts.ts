@@ -1,6 +1,8 @@
 /** What happens to jobs whose worker died. */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import { type Expire, type Fact, fresh, freshKey, jobOf, join, lane, named, nameOf, statesOf } from "./lane.ts"
 
 export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
@@ -47,6 +49,55 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
       assert.deepStrictEqual((yield* claimBy(yield* join)).map(nameOf), ["next"])
       const [again] = yield* enqueue(named("poison", { unique }))
       assert.notStrictEqual(again, poison)
+    })
+  )
+
+  fact(
+    "G18 three deaths discard a job; losses whose member came back, or left with the job in hand, do not",
+    Effect.gen(function*() {
+      const { claimBy, enqueue, store } = yield* lane
+      const [id] = yield* enqueue({})
+      const fateOf = Effect.fnUntraced(function*(loses: "died" | "came back" | "left") {
+        const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+        const member = yield* Scope.provide(join, scope)
+        assert.deepStrictEqual((yield* claimBy(member)).map((job) => job.id), [id])
+        if (loses === "left") yield* Scope.close(scope, Exit.void)
+        yield* expire(member)
+        const rescued = yield* store.rescue
+        if (loses === "came back") yield* Scope.close(scope, Exit.void)
+        return rescued.find((one) => one.id === id)?.fate
+      })
+      for (const loses of ["came back", "left", "came back", "died", "left", "died"] as const) {
+        assert.strictEqual(yield* fateOf(loses), "available")
+      }
+      const lapsed = "LeaseLost"
+      const tags = Effect.map(store.attempts(id), (all) => all.map(({ failure }) => failure?.tag))
+      assert.deepStrictEqual(yield* tags, [lapsed, lapsed, lapsed, "WorkerLost", lapsed, "WorkerLost"])
+      assert.deepInclude(yield* jobOf(id), { state: "available", attempt: 6, lost: 6 })
+      assert.strictEqual(yield* fateOf("died"), "discarded")
+      assert.deepInclude(yield* jobOf(id), { state: "discarded", attempt: 7, lost: 7 })
+      // with another chance its deaths are counted anew
+      yield* store.retry([id])
+      assert.strictEqual(yield* fateOf("died"), "available")
+      assert.strictEqual(yield* fateOf("died"), "available")
+      assert.strictEqual(yield* fateOf("died"), "discarded")
+    })
+  )
+
+  fact(
+    "a member that leaves with a job in hand spends its attempt",
+    Effect.gen(function*() {
+      const { claimBy, enqueue, store } = yield* lane
+      const [id] = yield* enqueue({ maxAttempts: 1 })
+      const scope = yield* Scope.make()
+      const member = yield* Scope.provide(join, scope)
+      yield* claimBy(member)
+      yield* Scope.close(scope, Exit.void)
+      yield* expire(member)
+      yield* store.rescue
+      const job = yield* jobOf(id)
+      assert.deepInclude(job, { state: "discarded", attempt: 1, lost: 1 })
+      assert.strictEqual(job.failure?.tag, "LeaseLost")
     })
   )
 
