@@ -251,6 +251,9 @@ export interface JobPage {
 export interface AttemptEntry {
   readonly attempt: number
   readonly epoch: number
+  /** When it was claimed; null where its row was not written by this package. */
+  readonly startedAt: DateTime.Utc | null
+  /** When it ended. */
   readonly at: DateTime.Utc
   readonly failure: JobFailure | null
   readonly logs: ReadonlyArray<LogLine>

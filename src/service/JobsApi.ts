@@ -82,6 +82,8 @@ export const Attempt = Schema.Struct({
   attempt: Schema.Int,
   /** Counts claims and rescues; never goes back. */
   epoch: Schema.Int,
+  startedAt: Schema.NullOr(Schema.DateTimeUtc),
+  /** When it ended. */
   at: Schema.DateTimeUtc,
   failure: Schema.NullOr(JobFailure),
   logs: Schema.Array(LogLine)

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import { Attempt, Dispatch, MemoryRunLog, RunLog, Supervisor, Task } from "ostinato"
@@ -115,6 +116,28 @@ describe("runs with jobs among them", () => {
       assert.deepStrictEqual((yield* runs.list({ tenant: "acme" })).map(({ id }) => id), [runIdOf(well.id)])
       assert.isEmpty(yield* runs.list({ status: "abandoned" }))
       assert.isEmpty(yield* runs.list({ task: "other" }))
+    }).pipe(Effect.provide(Live)))
+
+  it.effect("tells how long each attempt took, not only the last", () =>
+    Effect.gen(function*() {
+      const Slow = Task.make("test.slow", { payload: {}, error: Schema.String, retry: Schedule.spaced("1 minute") })
+      const SlowLive = Slow.toLayer(() =>
+        Effect.gen(function*() {
+          const { number } = yield* Attempt.Attempt
+          yield* Effect.sleep(`${number * 3} seconds`)
+          if (number < 3) return yield* Effect.fail(`attempt ${number} is not enough`)
+        })
+      )
+      const { id } = yield* JobQueue.enqueue(Slow, {})
+      yield* Effect.gen(function*() {
+        yield* TestClock.adjust("3 minutes")
+        yield* ended(id)
+      }).pipe(Effect.provide(Layer.provide(JobWorker.layer({ queues: { default: {} }, tasks: [Slow] }), SlowLive)))
+      const details = yield* (yield* log).details(runIdOf(id))
+      assert.deepStrictEqual(
+        details?.attempts.map(({ failure, number, runMs }) => [number, runMs, failure?.message]),
+        [[1, 3000, "attempt 1 is not enough"], [2, 6000, "attempt 2 is not enough"], [3, 9000, undefined]]
+      )
     }).pipe(Effect.provide(Live)))
 
   it.effect("lists runs and jobs by their instants, each once, however small the pages", () =>

@@ -69,20 +69,23 @@ export const runOf = (job: Job): TaskRun => {
 }
 
 /**
- * What is kept of a job besides its record; null where there is nothing. The time that earlier attempts took is not kept,
- * and told as 0.
+ * What is kept of a job besides its record; null where there is nothing.
  */
 export const detailsOf = (job: Job, entries: ReadonlyArray<AttemptEntry>): RunDetails | null => {
   if (!isEnded(job.state) && entries.length === 0) return null
-  const runMs = between(job.startedAt, job.finishedAt) ?? 0
-  const kept = entries.map(({ attempt, failure }) => ({
+  const kept = entries.map(({ at, attempt, failure, startedAt }) => ({
     task: job.task,
     number: attempt,
-    runMs: attempt === job.attempt ? runMs : 0,
+    runMs: between(startedAt, at) ?? 0,
     failure: failure === null ? null : failureOf(failure)
   }))
   // an attempt that neither failed nor logged left no entry
-  const last = { task: job.task, number: job.attempt, runMs, failure: null }
+  const last = {
+    task: job.task,
+    number: job.attempt,
+    runMs: between(job.startedAt, job.finishedAt) ?? 0,
+    failure: null
+  }
   const isTold = job.state !== "completed" || kept.some(({ number }) => number === job.attempt)
   return {
     attempts: isTold ? kept : [...kept, last],

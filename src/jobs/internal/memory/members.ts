@@ -6,7 +6,6 @@
  * did not end it, nor what was taken from it before.
  */
 import * as Clock from "effect/Clock"
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
@@ -18,7 +17,7 @@ import type { Mail, Member, Rescued, Working } from "../../JobStore.ts"
 import * as loss from "../loss.ts"
 import * as limits from "./limits.ts"
 import { end } from "./moves.ts"
-import { idOf, type Life, lifeOf, type Row } from "./row.ts"
+import { idOf, type Life, lifeOf, record, type Row } from "./row.ts"
 import * as signal from "./signal.ts"
 import { queueOf, type Tables } from "./tables.ts"
 import type { Transactions } from "./transaction.ts"
@@ -161,7 +160,7 @@ const takeBack = (tables: Tables, entry: Entry, row: Row, now: number): Rescued[
   const said = entry.isResigned ? loss.lapsed : loss.died
   const failure = by === undefined ? said : { ...said, cancellation: by }
   if (!entry.isResigned) entry.blamed.push({ row, epoch: life.epoch })
-  life.entries.push({ attempt: life.attempt, epoch: life.epoch, at: DateTime.makeUnsafe(now), failure, logs: [] })
+  record(life, { failure, logs: [] }, now)
   life.failure = failure
   life.lost += 1
   const fate = by !== undefined

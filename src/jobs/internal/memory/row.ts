@@ -1,6 +1,7 @@
 /**
  * A job as the tables hold it. A waiting job is small: what only some jobs have is kept apart, and made when it is needed.
  */
+import * as DateTime from "effect/DateTime"
 import type * as Schema from "effect/Schema"
 import { type JobFailure, JobId, type JobMeta, type JobReport, type JobState } from "../../Job.ts"
 import type { AttemptEntry, NewJob } from "../../JobStore.ts"
@@ -85,6 +86,16 @@ export const lifeOf = (row: Row): Life =>
     entries: [],
     note: null
   }
+
+/** Keeps what became of the attempt that ends now. */
+export const record = (life: Life, said: Pick<AttemptEntry, "failure" | "logs">, now: number) =>
+  life.entries.push({
+    attempt: life.attempt,
+    epoch: life.epoch,
+    startedAt: life.startedAt === null ? null : DateTime.makeUnsafe(life.startedAt),
+    at: DateTime.makeUnsafe(now),
+    ...said
+  })
 
 export const extraOf = (row: Row): Extra =>
   row.extra ??= { createdAt: null, key: null, limit: null, isAdmitted: false, waits: 0, tenant: null }

@@ -2,7 +2,6 @@
  * What workers do with jobs: claim, end an attempt, give back. Every write of an attempt is refused once it is not the
  * newest of its job.
  */
-import * as DateTime from "effect/DateTime"
 import type * as Schema from "effect/Schema"
 import type { JobId } from "../../Job.ts"
 import type { Claimed, End, Member } from "../../JobStore.ts"
@@ -12,7 +11,7 @@ import { toDue, toHeld } from "./lanes.ts"
 import * as limits from "./limits.ts"
 import { alive, asked, type Entry } from "./members.ts"
 import { end } from "./moves.ts"
-import { createdAt, idOf, lifeOf, type Row } from "./row.ts"
+import { createdAt, idOf, lifeOf, record, type Row } from "./row.ts"
 import { failureOf, type Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
 
@@ -113,9 +112,7 @@ const apply = (
 ) => {
   const by = asked(row)
   const life = stop(row)
-  if (failure !== null || logs.length > 0) {
-    life.entries.push({ attempt: life.attempt, epoch: life.epoch, at: DateTime.makeUnsafe(now), failure, logs })
-  }
+  if (failure !== null || logs.length > 0) record(life, { failure, logs }, now)
   if (outcome === "completed" || outcome === "discarded" || outcome === "cancelled") {
     life.output = output ?? null
     life.report = report

@@ -115,7 +115,7 @@ export const make = (house: PgClient.PgClient, schema: string) => {
     filterSql.storable([id]).length === 0 ? Effect.succeed([]) : Effect.map(
       house<Parameters<typeof queryRow.readEntry>[0]>`
         SELECT coalesce(f.attempt, g.attempt) AS attempt, coalesce(f.epoch, g.epoch) AS epoch,
-          coalesce(f.at, g.at) AS at, f.cause AS failure, g.lines
+          coalesce(f.claimed_at, g.claimed_at) AS "startedAt", coalesce(f.at, g.at) AS at, f.cause AS failure, g.lines
         FROM (SELECT * FROM ${s}.failure WHERE job_id = ${id}::bigint AND attempt > 0) f
         FULL JOIN (SELECT * FROM ${s}.job_log WHERE job_id = ${id}::bigint) g ON g.epoch = f.epoch
         ORDER BY 2`,

@@ -178,12 +178,14 @@ const encodeText = Schema.encodeUnknownOption(Schema.fromJsonString(Schema.Unkno
 export const readEntry = (row: {
   readonly attempt: number
   readonly epoch: number
+  readonly startedAt: Date | null
   readonly at: Date
   readonly failure: unknown
   readonly lines: unknown
 }): AttemptEntry => ({
   attempt: row.attempt,
   epoch: row.epoch,
+  startedAt: instant(row.startedAt),
   at: DateTime.fromDateUnsafe(row.at),
   failure: row.failure === null ? null : readFailure(row.failure),
   logs: Array.isArray(row.lines)

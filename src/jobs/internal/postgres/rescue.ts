@@ -100,7 +100,7 @@ export const make = (options: {
                 ORDER BY f.epoch DESC LIMIT r.lost
               ) l) >= ${loss.maxDeaths}::int THEN 'f'
             ELSE 'a' END AS fate,
-          c.reason, coalesce(b.children, false) OR a.job_id IS NOT NULL AS settles
+          r.claimed_at, c.reason, coalesce(b.children, false) OR a.job_id IS NOT NULL AS settles
         FROM ${s}.ready r
         LEFT JOIN ${s}.job b ON b.id = r.job_id
         LEFT JOIN ${s}.control c ON c.worker_id = r.worker_id AND c.job_id = r.job_id
@@ -117,7 +117,7 @@ export const make = (options: {
         UPDATE ${s}.ready r SET worker_id = NULL, claimed_at = NULL, available_at = now(), lost = r.lost + 1,
           epoch = r.epoch + 1
         FROM own o WHERE r.ctid = o.tid AND o.fate = 'a'
-        RETURNING r.job_id, r.queue_id, o.was, o.died, r.attempt, o.fate, o.reason, o.settles
+        RETURNING r.job_id, r.queue_id, o.was, o.died, o.claimed_at, r.attempt, o.fate, o.reason, o.settles
       ), gone AS (
         DELETE FROM ${s}.ready r USING own o WHERE r.ctid = o.tid AND o.fate <> 'a'
         RETURNING r.job_id, r.queue_id, r.epoch AS was, o.died, r.attempt, o.fate, o.reason, o.settles,
@@ -127,11 +127,11 @@ export const make = (options: {
         SELECT job_id, available_at, claimed_at, worker_id, was + 1, attempt, lost, fate::"char" FROM gone
         ON CONFLICT DO NOTHING
       ), taken AS MATERIALIZED (
-        SELECT job_id, queue_id, was, died, attempt, fate, reason, settles FROM back
-        UNION ALL SELECT job_id, queue_id, was, died, attempt, fate, reason, settles FROM gone
+        SELECT job_id, queue_id, was, died, claimed_at, attempt, fate, reason, settles FROM back
+        UNION ALL SELECT job_id, queue_id, was, died, claimed_at, attempt, fate, reason, settles FROM gone
       ), failures AS (
-        INSERT INTO ${s}.failure (job_id, epoch, attempt, cause)
-        SELECT job_id, was, attempt,
+        INSERT INTO ${s}.failure (job_id, claimed_at, epoch, attempt, cause)
+        SELECT job_id, claimed_at, was, attempt,
           CASE WHEN died THEN ${house.json(loss.died)}::jsonb ELSE ${house.json(loss.lapsed)}::jsonb END ||
           CASE WHEN jsonb_typeof(reason) = 'object' THEN jsonb_build_object('cancellation', reason) ELSE '{}' END
         FROM taken ON CONFLICT DO NOTHING

@@ -54,15 +54,15 @@ with i as materialized (
   select job_id, available_at, claimed_at, worker_id, epoch, attempt, lost, outcome, output, report from d
   where outcome in ('c', 'f', 'x') and not (outcome = 'c' and flags & 10 = 8 and not job_id = any(late))
 ), f as (
-  insert into ${s}.failure(job_id, epoch, attempt, cause)
-  select job_id, epoch, attempt, cause from d where cause is not null
+  insert into ${s}.failure(job_id, claimed_at, epoch, attempt, cause)
+  select job_id, claimed_at, epoch, attempt, cause from d where cause is not null
   union all
-  select job_id, epoch + 1, 0, jsonb_build_object('kind', 'interruption', 'tag', 'Cancelled', 'message', 'cancelled'
+  select job_id, null, epoch + 1, 0, jsonb_build_object('kind', 'interruption', 'tag', 'Cancelled', 'message', 'cancelled'
     || coalesce(' by ' || (asked ->> 'actor'), '') || coalesce(': ' || (asked ->> 'reason'), ''), 'cause', '', 'cancellation', asked)
   from d where asked is not null
 ), g as (
-  insert into ${s}.job_log(job_id, epoch, attempt, lines)
-  select job_id, epoch, attempt, lines from d where lines is not null
+  insert into ${s}.job_log(job_id, claimed_at, epoch, attempt, lines)
+  select job_id, claimed_at, epoch, attempt, lines from d where lines is not null
 ), l as (
   insert into ${s}.later(run_at, job_id, ord, queue_id, epoch, limit_id, limit_key, priority, attempt, lost, state, note)
   select now() + coalesce(d.delay_ms, 0) * interval '1 millisecond', d.job_id, d.ord, d.queue_id, d.epoch,

@@ -67,12 +67,12 @@ export const tables = (s: string): ReadonlyArray<string> => [
   `create index on ${s}.done using brin (finished_at)`,
   // attempt 0: no attempt, but the end of a job that did not run when it ended; epoch is that of `done` + 1
   `create table ${s}.failure (
-  job_id bigint not null, at timestamptz not null default now(), epoch int not null, attempt smallint not null,
-  cause jsonb not null, primary key (job_id, epoch)
+  job_id bigint not null, claimed_at timestamptz, at timestamptz not null default now(), epoch int not null,
+  attempt smallint not null, cause jsonb not null, primary key (job_id, epoch)
 ) partition by range (job_id)`,
   `create table ${s}.job_log (
-  job_id bigint not null, at timestamptz not null default now(), epoch int not null, attempt smallint not null,
-  lines jsonb not null, primary key (job_id, epoch)
+  job_id bigint not null, claimed_at timestamptz, at timestamptz not null default now(), epoch int not null,
+  attempt smallint not null, lines jsonb not null, primary key (job_id, epoch)
 ) partition by range (job_id)`,
   `create table ${s}.progress (
   job_id bigint not null primary key, at timestamptz not null default now(), epoch int not null, value jsonb not null

@@ -17,7 +17,10 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
       const rescued = yield* store.rescue
       assert.deepInclude(rescued, { id: job.id, queue: job.queue, fate: "available" })
       assert.deepInclude(yield* jobOf(id), { state: "available", attempt: 1, lost: 1 })
-      assert.deepStrictEqual((yield* store.attempts(job.id)).map(({ failure }) => failure?.tag), ["WorkerLost"])
+      assert.deepStrictEqual(
+        (yield* store.attempts(job.id)).map(({ failure, startedAt }) => [failure?.tag, startedAt?.epochMilliseconds]),
+        [["WorkerLost", Math.floor(job.startedAt)]]
+      )
       assert.strictEqual(yield* end(job, "completed"), "fenced")
       assert.deepStrictEqual(yield* claimBy(member), [])
       const survivor = yield* join

@@ -6,6 +6,8 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import { ending, type Fact, failure, fresh, jobOf, join, lane, later, named, nameOf, statesOf } from "./lane.ts"
 
+const millis = (at: DateTime.Utc | null) => at === null ? null : DateTime.toEpochMillis(at)
+
 export const workFacts = (fact: Fact) => {
   fact(
     "S2.91 hands out jobs by priority, then in the order in which they came",
@@ -72,16 +74,20 @@ export const workFacts = (fact: Fact) => {
       assert.deepStrictEqual(job.report, report)
       assert.isNotNull(job.finishedAt)
       assert.isNotNull(job.startedAt)
-      assert.deepStrictEqual((yield* store.attempts(job.id)).map(({ logs }) => logs), [logs])
+      assert.deepStrictEqual(
+        (yield* store.attempts(job.id)).map(({ at, logs, startedAt }) => [logs, startedAt, at]),
+        [[logs, job.startedAt, job.finishedAt]]
+      )
     })
   )
 
   fact(
-    "S3.26 S3.28 a retry comes again with its attempt spent, and what is out of attempts is discarded with its reason",
+    "S3.26 S3.28 a retry comes again with its attempt spent, what is out of attempts is discarded, and each attempt keeps its start and reason",
     Effect.gen(function*() {
       const { end, enqueue, only, store } = yield* lane
       const [id] = yield* enqueue({ maxAttempts: 2 })
-      yield* end(yield* only, "retry", { failure: failure("Broken"), delayMs: later })
+      const first = yield* only
+      yield* end(first, "retry", { failure: failure("Broken"), delayMs: later })
       const waiting = yield* jobOf(id)
       assert.deepInclude(waiting, { state: "retryable", attempt: 1, node: null, startedAt: null })
       assert.strictEqual(waiting.failure?.tag, "Broken")
@@ -94,8 +100,8 @@ export const workFacts = (fact: Fact) => {
       assert.deepStrictEqual(job.failure, { ...failure("Lost"), error: { _tag: "Lost", n: 1 } })
       const attempts = yield* store.attempts(job.id)
       assert.deepStrictEqual(
-        attempts.map(({ attempt, epoch, failure }) => [attempt, epoch, failure?.tag]),
-        [[1, 1, "Broken"], [2, 2, "Lost"]]
+        attempts.map(({ attempt, epoch, failure, startedAt }) => [attempt, epoch, failure?.tag, millis(startedAt)]),
+        [[1, 1, "Broken", Math.floor(first.startedAt)], [2, 2, "Lost", Math.floor(again.startedAt)]]
       )
     })
   )
