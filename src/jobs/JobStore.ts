@@ -7,7 +7,8 @@
  * - of two claims one gets a job; a job is claimed in the order of (priority, ord, id), due jobs only;
  * - `epoch` counts claims and rescues and never goes back: what an older attempt writes is refused (fenced);
  * - a worker whose lease ran out claims nothing, and its jobs are taken back by whoever calls `rescue`;
- * - a job is discarded by the third of its workers that died, not by what was stopped, cut off or came back;
+ * - a job is discarded by the third of its workers that died, if that one ran nothing else (`isolate`), and by the tenth
+ *   whatever it ran; not by workers that were stopped, cut off or came back;
  * - a unique key has at most one holder, and the loser of an uncommitted holder waits for its end;
  * - no more jobs of a limit key run than it has permits, and no more start in any window than its rate allows;
  * - the store's clock is the only clock.
@@ -333,6 +334,11 @@ export interface Working {
   ) => Effect.Effect<void, JobStoreUnavailable | LeaseLost | OtherTransaction, Tx>
   /** Gives claimed jobs back at once, unspent. */
   readonly handBack: (member: Member, jobs: ReadonlyArray<Claimed>) => Answer<void>
+  /**
+   * Notes that the member begins this job with nothing else in hand: should it die now, the job is what ended it. `false`:
+   * the job is no longer the member's.
+   */
+  readonly isolate: (member: Member, job: Claimed) => Answer<boolean>
   /** What the handler says about how far it is. Ignored where the attempt is fenced. */
   readonly progress: (
     member: Member,

@@ -11,7 +11,7 @@ import { changed, pass, reaches } from "./Working.ts"
 const Work = Task.make("test.work", { payload: { name: Schema.String, seconds: Schema.Int } })
 
 /** A worker, told that jobs whose names begin with `suspect` were lost twice; and what began and ended, in order. */
-const worker = () => {
+const worker = ({ isTelling = false } = {}) => {
   const story: Array<string> = []
   const WorkLive = Work.toLayer(({ name, seconds }) =>
     Effect.sync(() => story.push(`+${name}`)).pipe(
@@ -31,6 +31,11 @@ const worker = () => {
           jobs.claim(member, queue, limit),
           (claimed) => claimed.map((job) => JSON.stringify(job.payload).includes("suspect") ? { ...job, lost: 2 } : job)
         ),
+      isolate: (member, job) =>
+        Effect.tap(
+          jobs.isolate(member, job),
+          () => Effect.sync(() => isTelling ? story.push(`alone ${nameOf(job.payload).name}`) : undefined)
+        ),
       finish: (member, ends) =>
         Effect.tap(
           jobs.finish(member, ends),
@@ -40,6 +45,8 @@ const worker = () => {
   )
   return { layer, story }
 }
+
+const nameOf = Schema.decodeUnknownSync(Schema.Struct({ name: Schema.String }))
 
 const enqueue = (name: string, seconds: number, queue = "one") =>
   Effect.map(JobQueue.enqueue(Work, { name, seconds }, { queue }), ({ id }) => id)
@@ -73,15 +80,16 @@ describe("a job that went down with its worker twice", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("begins when the store knows that the others are out of hand", () => {
-    const { layer, story } = worker()
+  it.effect("waits for its turn in hand, behind others like it, and is noted before it begins", () => {
+    const { layer, story } = worker({ isTelling: true })
     return Effect.gen(function*() {
       const answers = yield* JobQueue.enqueueAll(
         ["suspect-1", "suspect-2"].map((name) => JobQueue.job(Work, { name, seconds: 1 }, { queue: "one" }))
       )
       yield* pass(10)
       for (const { id } of answers) yield* reaches(id, "completed")
-      assert.deepStrictEqual(story, ["snooze", "+suspect-1", "-suspect-1", "+suspect-2", "-suspect-2"])
+      const alone = (name: string) => [`alone ${name}`, `+${name}`, `-${name}`]
+      assert.deepStrictEqual(story, [...alone("suspect-1"), ...alone("suspect-2")])
     }).pipe(Effect.provide(layer))
   })
 

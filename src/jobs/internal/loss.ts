@@ -1,7 +1,8 @@
 /**
  * What is written into the history of a job whose worker was lost while it had it in hand, and what that says of the job.
  *
- * - It died: the process is gone and has not come back. The job may be what ended it, so three of these discard it.
+ * - It died: the process is gone and has not come back. The job may be what ended it. It is taken for that when it ran
+ *   alone, at its third death, and at its tenth in any company.
  * - It lapsed: the process lives. It was stopped, or cut off, or gave the job up. That says nothing about the job, however
  *   often it happens, and spends no more than an attempt.
  *
@@ -9,8 +10,11 @@
  * second.
  */
 
-/** So many deaths of its workers discard a job. */
+/** So many deaths of its workers discard a job that was alone in the last one. */
 export const maxDeaths = 3
+
+/** So many discard it in any company. */
+export const mostDeaths = 10
 
 export const died = {
   kind: "interruption",

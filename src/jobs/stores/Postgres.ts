@@ -24,6 +24,7 @@ import * as finish from "../internal/postgres/finish.ts"
 import * as graph from "../internal/postgres/graph.ts"
 import * as handBack from "../internal/postgres/handBack.ts"
 import * as Hints from "../internal/postgres/hints.ts"
+import * as isolate from "../internal/postgres/isolate.ts"
 import * as maintaining from "../internal/postgres/maintaining.ts"
 import * as merge from "../internal/postgres/merge.ts"
 import * as Names from "../internal/postgres/names.ts"
@@ -73,6 +74,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     ...(yield* claim.make(ctx)),
     ...ends,
     ...handBack.make(ctx, wakes, ends.finish),
+    ...isolate.make(ctx),
     ...progress.make(ctx, wakes),
     ...graph.make(ctx),
     ...promote.make(ctx, wakes),

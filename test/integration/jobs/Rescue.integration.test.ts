@@ -57,7 +57,7 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
       assert.deepStrictEqual(yield* parts.claim("back", dead.id), [])
     }))
 
-  it.effect("G18 a job that was lost three times is discarded, and its key is free", () =>
+  it.effect("G18 a job that was alone in the third of its workers that died is discarded, and its key is free", () =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
       const { rescue } = yield* make
@@ -66,7 +66,9 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
       const fates: Array<string> = []
       for (let round = 0; round < 3; round++) {
         const dead = yield* worker
-        yield* parts.claim("poison", dead.id)
+        const [claimed] = yield* parts.claim("poison", dead.id)
+        yield* sql`UPDATE ostinato.worker SET alone_job = ${job?.id ?? ""}::bigint, alone_epoch = ${claimed?.epoch ?? 0}
+          WHERE id = ${dead.id}`
         yield* dead.die
         fates.push(...(yield* rescue).map(({ fate }) => fate))
       }

@@ -32,6 +32,8 @@ export interface Entry {
   readonly running: Set<Row>
   /** It left, and what it runs is not to blame. */
   isResigned: boolean
+  /** The attempt that runs with nothing else. */
+  alone: { readonly row: Row; readonly epoch: number } | null
   /** Attempts that were taken for what ended it. */
   readonly blamed: Array<{ readonly row: Row; readonly epoch: number }>
   readonly mail: Map<JobId, Letter>
@@ -63,6 +65,7 @@ export const join = (tables: Tables, { step }: Transactions, supervisor: Supervi
         renewedAt: now,
         running: new Set(),
         isResigned: false,
+        alone: null,
         blamed: [],
         mail: new Map(),
         posted: signal.make()
@@ -160,12 +163,14 @@ const takeBack = (tables: Tables, entry: Entry, row: Row, now: number): Rescued[
   const said = entry.isResigned ? loss.lapsed : loss.died
   const failure = by === undefined ? said : { ...said, cancellation: by }
   if (!entry.isResigned) entry.blamed.push({ row, epoch: life.epoch })
+  const isAlone = entry.alone?.row === row && entry.alone.epoch === life.epoch
+  const bound = isAlone ? loss.maxDeaths : loss.mostDeaths
   record(life, { failure, logs: [] }, now)
   life.failure = failure
   life.lost += 1
   const fate = by !== undefined
     ? "cancelled"
-    : life.attempt >= row.maxAttempts || (!entry.isResigned && deaths(life) >= loss.maxDeaths)
+    : life.attempt >= row.maxAttempts || (!entry.isResigned && deaths(life) >= bound)
     ? "discarded"
     : "available"
   life.epoch += 1

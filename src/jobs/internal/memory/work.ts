@@ -152,6 +152,14 @@ export const handBack = (tables: Tables, member: Member, jobs: ReadonlyArray<Cla
   }
 }
 
+export const isolate = (tables: Tables, member: Member, job: Claimed, now: number): boolean => {
+  const entry = alive(tables, member.id, now)
+  const row = held(tables, member, job)
+  if (entry === undefined || row === undefined) return false
+  entry.alone = { row, epoch: job.epoch }
+  return true
+}
+
 export const progress = (
   tables: Tables,
   member: Member,

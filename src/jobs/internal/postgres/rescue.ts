@@ -91,20 +91,25 @@ export const make = (options: {
         SELECT r.ctid AS tid, r.job_id, r.worker_id, r.epoch AS was, r.worker_id = ANY(${dead}::int[]) AS died,
           CASE WHEN c.job_id IS NOT NULL THEN 'x'
             WHEN (r.attempt < b.max_attempts) IS NOT TRUE THEN 'f'
-            WHEN r.worker_id = ANY(${dead}::int[]) AND r.lost + 1 >= ${loss.maxDeaths}::int AND 1 + (
+            WHEN r.worker_id = ANY(${dead}::int[]) AND r.lost + 1 >= y.bound AND 1 + (
               SELECT count(*) FILTER (WHERE l.tag = ${loss.died.tag}) FROM (
                 SELECT f.cause ->> 'tag' AS tag FROM ${s}.failure f
                 WHERE f.job_id = r.job_id AND f.cause ->> 'kind' = ${loss.died.kind}
                   AND f.cause ->> 'tag' IN (${loss.died.tag}, ${loss.lapsed.tag})
                 -- of those since the attempts of the job were last counted anew
                 ORDER BY f.epoch DESC LIMIT r.lost
-              ) l) >= ${loss.maxDeaths}::int THEN 'f'
+              ) l) >= y.bound THEN 'f'
             ELSE 'a' END AS fate,
           r.claimed_at, c.reason, coalesce(b.children, false) OR a.job_id IS NOT NULL AS settles
         FROM ${s}.ready r
         LEFT JOIN ${s}.job b ON b.id = r.job_id
         LEFT JOIN ${s}.control c ON c.worker_id = r.worker_id AND c.job_id = r.job_id
         LEFT JOIN ${s}.awaited a ON a.job_id = r.job_id
+        CROSS JOIN LATERAL (
+          SELECT CASE WHEN w.alone_job = r.job_id AND w.alone_epoch = r.epoch THEN ${loss.maxDeaths}::int
+            ELSE ${loss.mostDeaths}::int END AS bound
+          FROM ${s}.worker w WHERE w.id = r.worker_id
+        ) y
         WHERE r.worker_id = ANY(${ids}::int[]) FOR UPDATE OF r
       ), gone_workers AS (DELETE FROM ${s}.worker WHERE id = ANY(${ids}::int[])
       ), names AS (

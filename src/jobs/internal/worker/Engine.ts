@@ -84,12 +84,12 @@ export class Engine {
     const at = this.now()
     for (const job of jobs) {
       const live = new LiveAttempt(job, membership, this.around, at)
-      if (!this.isOpen || membership.state === "lost") this.giveBack(live)
-      else if (!this.isIsolated) {
-        if (Quarantine.concerns(job)) this.isolate(live)
+      const isSuspect = Quarantine.concerns(job)
+      if (!this.isOpen || membership.state === "lost" || (this.isIsolated && !isSuspect)) this.giveBack(live)
+      else {
+        if (isSuspect) this.isolate(live)
         lane.hold(live)
-      } else if (Quarantine.concerns(job)) this.record(live, outcome.inTurn(live))
-      else this.giveBack(live)
+      }
     }
     this.schedule()
   }
@@ -99,21 +99,45 @@ export class Engine {
     return this.quarantine.isTaken(this.now())
   }
 
-  /** A job that is to run alone waits until nothing else is in hand, and of what runs already not for ever. */
-  private get mayBegin(): boolean {
-    const { waitsUntil } = this.quarantine
-    if (waitsUntil === -1) return true
-    if (!this.results.isIdle) return false
-    for (const lane of this.lanes.values()) if (lane.isClaiming) return false
-    return this.running === 0 || this.now() >= waitsUntil
-  }
-
   private isolate(live: LiveAttempt): void {
     for (const lane of this.lanes.values()) {
-      for (const other of lane.unbegun()) this.giveBack(other)
+      for (const other of lane.unbegun(({ job }) => !Quarantine.concerns(job))) this.giveBack(other)
     }
     this.quarantine.enter(live, this.now())
     this.watch.at(this.quarantine.due)
+  }
+
+  /** Begins the next job that is to run alone, when nothing else is in hand; of what runs already it waits not for ever. */
+  private pumpAlone(): void {
+    const now = this.at = this.now()
+    const live = this.quarantine.next(now)
+    const lane = this.lanes.get(live?.job.queue ?? "")
+    if (live === undefined || lane === undefined || !this.results.isIdle) return
+    for (const lane of this.lanes.values()) if (lane.isClaiming) return
+    if (this.running > 0 && now < this.quarantine.due) return
+    if (!this.quarantine.knows(live)) return this.tellAlone(lane, live)
+    lane.unbegun((one) => one === live)
+    this.begin(lane, live)
+    if (live.place === "running") {
+      this.quarantine.begins(live, now)
+      this.watch.at(this.quarantine.due)
+    }
+    lane.noteRoom()
+    this.schedule()
+  }
+
+  /** Tells the store that a job runs alone from now on. One of which it cannot be told waits elsewhere. */
+  private tellAlone(lane: Lane, live: LiveAttempt): void {
+    if (!this.quarantine.asks(live)) return
+    const { job, membership } = live
+    Effect.runForkWith(this.options.base)(this.around.store.isolate(membership.member, job)).addObserver((exit) => {
+      if (Exit.isSuccess(exit) && exit.value) this.quarantine.told(live)
+      else if (live.place === "held") {
+        lane.unbegun((one) => one === live)
+        this.record(live, outcome.inTurn(live))
+      }
+      this.schedule()
+    })
   }
 
   /** Ends a job because somebody wants it to. `false`: it is not in hand. */
@@ -196,7 +220,7 @@ export class Engine {
   }
 
   settle(): void {
-    if (this.quarantine.waitsUntil !== -1) this.schedule()
+    if (this.quarantine.isWaiting) this.schedule()
     if (this.idle.size === 0 || !this.isIdle) return
     for (const listener of this.idle) listener()
   }
@@ -212,7 +236,8 @@ export class Engine {
 
   /** Fills the free slots. What ends meanwhile frees its slot for the same loop. */
   private pump(): void {
-    if (this.isPumping || !this.mayBegin) return
+    if (this.isPumping) return
+    if (this.isIsolated) return this.pumpAlone()
     this.isPumping = true
     const since = this.at = this.now()
     const lanes = Array.from(this.lanes.values())
@@ -251,7 +276,6 @@ export class Engine {
     const left = deadline === undefined ? -1 : deadline - live.storeNow
     if (deadline !== undefined && left <= 0) return this.record(live, outcome.expired(live))
     live.place = "running"
-    if (this.quarantine.begins(live, live.begunAt)) this.watch.at(this.quarantine.due)
     live.encode = served.encode
     live.graceMs = served.graceMs
     live.limitMs = timeoutMs === undefined ? served.timeoutMs : Math.max(1, timeoutMs)

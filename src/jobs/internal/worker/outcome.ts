@@ -194,11 +194,11 @@ export const unknown = (live: LiveAttempt): End =>
     note: `the worker that claimed it has no handler for task ${live.job.task}`
   })
 
-/** A job that has to run alone, while another such job does: it was not attempted. */
+/** A job that has to run alone, and of which the store could not be told so: it was not attempted. */
 export const inTurn = (live: LiveAttempt): End =>
   ended(live, "snooze", {
     delayMs: 1000,
-    note: "it went down with its worker before, so it runs alone: it waits for another one that does"
+    note: "it went down with its workers before, so it runs alone: the store could not be told that it does"
   })
 
 // by what it has waited already, so nothing has to be kept for it

@@ -32,7 +32,7 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
   )
 
   fact(
-    "a job that is lost with its worker three times is discarded, its key and its permit are free",
+    "a job that was alone in the third of its workers that died is discarded, its key and its permit are free",
     Effect.gen(function*() {
       const { claimBy, enqueue, queue, store } = yield* lane
       const name = yield* fresh("limit")
@@ -42,7 +42,9 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
       const [poison] = yield* enqueue(named("poison", { unique, limit }), named("next", { limit }))
       for (const fate of ["available", "available", "discarded"]) {
         const member = yield* join
-        assert.deepStrictEqual((yield* claimBy(member)).map(nameOf), ["poison"])
+        const [job, ...none] = yield* claimBy(member)
+        assert.deepStrictEqual([job, ...none].map((one) => one && nameOf(one)), ["poison"])
+        if (job !== undefined) assert.isTrue(yield* store.isolate(member, job))
         yield* expire(member)
         assert.deepInclude(yield* store.rescue, { id: poison, queue, fate })
       }
@@ -56,14 +58,16 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
   )
 
   fact(
-    "G18 three deaths discard a job; losses whose member came back, or left with the job in hand, do not",
+    "G18 three deaths discard a job that was alone; losses whose member came back, or left with the job in hand, do not",
     Effect.gen(function*() {
-      const { claimBy, enqueue, store } = yield* lane
+      const { claimed, enqueue, store } = yield* lane
       const [id] = yield* enqueue({})
       const fateOf = Effect.fnUntraced(function*(loses: "died" | "came back" | "left") {
         const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
         const member = yield* Scope.provide(join, scope)
-        assert.deepStrictEqual((yield* claimBy(member)).map((job) => job.id), [id])
+        const [job] = yield* claimed(1, member)
+        assert.strictEqual(job.id, id)
+        assert.isTrue(yield* store.isolate(member, job))
         if (loses === "left") yield* Scope.close(scope, Exit.void)
         yield* expire(member)
         const rescued = yield* store.rescue
@@ -84,6 +88,23 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
       assert.strictEqual(yield* fateOf("died"), "available")
       assert.strictEqual(yield* fateOf("died"), "available")
       assert.strictEqual(yield* fateOf("died"), "discarded")
+    })
+  )
+
+  fact(
+    "G18 deaths in company discard a job at the tenth, also one that ran alone before, and of a lost job nothing is noted",
+    Effect.gen(function*() {
+      const { claimed, enqueue, store } = yield* lane
+      const [id] = yield* enqueue({})
+      for (let death = 1; death <= 10; death++) {
+        const member = yield* join
+        const [job] = yield* claimed(1, member)
+        if (death === 1) assert.isTrue(yield* store.isolate(member, job))
+        yield* expire(member)
+        if (death === 2) assert.isFalse(yield* store.isolate(member, job))
+        const rescued = yield* store.rescue
+        assert.strictEqual(rescued.find((one) => one.id === id)?.fate, death < 10 ? "available" : "discarded")
+      }
     })
   )
 

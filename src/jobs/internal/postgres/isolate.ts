@@ -1,0 +1,28 @@
+/**
+ * A worker that has one job begun and nothing else in hand says so, with that job's epoch, in its own row: there the rescue
+ * finds it. A lease that is over says nothing any more.
+ */
+import * as Effect from "effect/Effect"
+import type { Working } from "../../JobStore.ts"
+import { addressOf } from "./claim.ts"
+import { outside, type StoreContext } from "./StoreContext.ts"
+
+export const make = ({ house, s }: StoreContext): Pick<Working, "isolate"> => ({
+  isolate: (member, job) => {
+    const { jobId, ord, priority, queueId } = addressOf(job)
+    return outside(
+      "isolate",
+      Effect.map(
+        house.unsafe<{ id: number }>(
+          `update ${s}.worker w set alone_job = $5::bigint, alone_epoch = $6::int
+           where w.id = $1::int and w.expires_at > now() and exists (select from ${s}.ready r
+             where r.queue_id = $2::int and r.priority = $3::smallint and r.ord = $4::bigint and r.job_id = $5::bigint
+               and r.worker_id = w.id and r.epoch = $6::int)
+           returning w.id`,
+          [member.id, queueId, priority, ord, jobId, job.epoch]
+        ).unprepared,
+        (rows) => rows.length > 0
+      )
+    )
+  }
+})
