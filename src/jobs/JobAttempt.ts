@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Attempt } from "../core/Attempt.ts"
-import type { CheckpointUnavailable } from "../core/CheckpointStore.ts"
+import { type CheckpointStore, CheckpointUnavailable } from "../core/CheckpointStore.ts"
 import type { Storable } from "../core/Task.ts"
 import { ResultInvalid, TaskSkipped } from "../core/TaskError.ts"
 import type { Tx } from "../store/Tx.ts"
@@ -104,7 +104,7 @@ export const progress = (value: Schema.Json): Effect.Effect<void> =>
 /**
  * A step of the work that is done once for the job: what it gave is kept, and later attempts get that instead of doing it
  * again. Names are unique within a job. A crash between the end of the effect and the note of it repeats the step; an
- * attempt that has lost its lease notes nothing. Without a `CheckpointStore` in the worker, and outside of a job, it is
+ * attempt whose job another one has notes nothing, whether it knows or not. Without a `CheckpointStore` in the worker, and outside of a job, it is
  * the effect alone.
  *
  * `CheckpointUnavailable`: the store of checkpoints is away. Made an error of the task, its retry policy decides; made a
@@ -140,7 +140,7 @@ export const step = <S extends Storable, E, R>(
       }
       const value = yield* effect
       const json = yield* Effect.orDie(Schema.encodeUnknownEffect(codec)(value))
-      if (isHeld(live)) yield* checkpoints.save(key, json)
+      yield* keep(live, checkpoints, key, json)
       return value
     })
   })
@@ -166,7 +166,7 @@ export const sleep = (
       const until = isNoted ? known.value : live.storeNow + millis(duration)
       const left = until - live.storeNow
       if (left <= 0) return
-      if (!isNoted && isHeld(live)) yield* checkpoints.save(key, until)
+      if (!isNoted) yield* keep(live, checkpoints, key, until)
       return yield* snooze(left, `sleeps: ${name}`)
     })
   })
@@ -196,7 +196,23 @@ export const completeTx = (
     })
   })
 
-const isHeld = (live: LiveAttempt): boolean => live.place !== "ended" && live.membership.state !== "lost"
+/** Writes down what later attempts go on from, together with the proof that none has begun: it overwrites nothing of theirs. */
+const keep = (
+  live: LiveAttempt,
+  checkpoints: CheckpointStore["Service"],
+  key: string,
+  value: Schema.Json
+): Effect.Effect<void, CheckpointUnavailable> => {
+  if (live.place === "ended" || live.membership.state === "lost") return Effect.void
+  const { store } = live.around
+  const owned = store.owns(live.membership.member, live.job)
+  const saved = Effect.flatMap(owned, (isOwned) => isOwned ? checkpoints.save(key, value) : Effect.void)
+  return Effect.catchTag(
+    store.transaction(saved),
+    "JobStoreUnavailable",
+    ({ message }) => new CheckpointUnavailable({ operation: "save", key, detail: message })
+  )
+}
 
 const millis = (duration: Duration.Input): number => Math.max(0, Duration.toMillis(Duration.fromInputUnsafe(duration)))
 

@@ -335,6 +335,11 @@ export interface Working {
   /** Gives claimed jobs back at once, unspent. */
   readonly handBack: (member: Member, jobs: ReadonlyArray<Claimed>) => Answer<void>
   /**
+   * In the transaction around it: whether the attempt is the newest of its job. It stays so until the transaction ends, so
+   * what else is written there is never that of an older one.
+   */
+  readonly owns: (member: Member, job: Claimed) => Answer<boolean>
+  /**
    * Notes that the member begins this job with nothing else in hand: should it die now, the job is what ended it. `false`:
    * the job is no longer the member's.
    */

@@ -83,6 +83,7 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
           (fenced) => fenced.size > 0 ? Effect.fail(new LeaseLost({ id: end.job.id })) : Effect.void
         ),
       handBack: (member, jobs) => step((now) => work.handBack(tables, member, jobs, now)),
+      owns: (member, job) => look(() => work.owns(tables, member, job)),
       isolate: (member, job) => step((now) => work.isolate(tables, member, job, now)),
       progress: (member, said) => step(() => work.progress(tables, member, said)),
       wakes: (queue) => Stream.suspend(() => table.queueOf(tables, queue).wakes.told()),

@@ -28,6 +28,7 @@ import * as isolate from "../internal/postgres/isolate.ts"
 import * as maintaining from "../internal/postgres/maintaining.ts"
 import * as merge from "../internal/postgres/merge.ts"
 import * as Names from "../internal/postgres/names.ts"
+import * as owns from "../internal/postgres/owns.ts"
 import * as progress from "../internal/postgres/progress.ts"
 import * as promote from "../internal/postgres/promote.ts"
 import * as steering from "../internal/postgres/steering.ts"
@@ -75,6 +76,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
     ...ends,
     ...handBack.make(ctx, wakes, ends.finish),
     ...isolate.make(ctx),
+    ...owns.make(ctx),
     ...progress.make(ctx, wakes),
     ...graph.make(ctx),
     ...promote.make(ctx, wakes),

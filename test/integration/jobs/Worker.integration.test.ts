@@ -11,6 +11,7 @@ import * as JobQueue from "ostinato/jobs/JobQueue"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import { Database } from "ostinato/store/Database"
+import * as PostgresCheckpointStore from "ostinato/store/PostgresCheckpointStore"
 import { layer } from "./jobs.ts"
 
 class Flaky extends Schema.TaggedError<Flaky>()("Flaky", {}) {}
@@ -131,5 +132,36 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("a worker
       assert.deepStrictEqual(errors, ["LeaseLost"])
       assert.strictEqual((yield* sql`SELECT * FROM stale`).length, 0)
       assert.notStrictEqual((yield* stateOf(id)).state, "completed")
+    }))
+
+  it.effect("G6 a step of an attempt that lost its job and does not know leaves nothing for the next one", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const done: Array<string> = []
+      const Stepping = Task.make("pg.stepping")
+      const step = (name: string, effect: Effect.Effect<unknown, unknown>) =>
+        Effect.orDie(JobAttempt.step(name, Schema.Null, Effect.as(effect, null)))
+      const live = Stepping.toLayer(() =>
+        Effect.gen(function*() {
+          const { id } = (yield* JobAttempt.current)!
+          yield* step("before", Effect.void)
+          yield* step("after", sql`UPDATE ostinato.ready SET epoch = epoch + 1 WHERE job_id = ${id}`)
+          done.push(id)
+        })
+      )
+      const { id } = yield* JobQueue.enqueue(Stepping, {}, { queue: "stepping" })
+      yield* Effect.suspend(() => done.length > 0 ? Effect.void : Effect.fail("not yet")).pipe(
+        Effect.retry(Schedule.spaced("20 millis")),
+        Effect.timeout("20 seconds"),
+        Effect.provide(
+          working("stepping", [Stepping]).pipe(
+            Layer.provide(live),
+            Layer.provide(PostgresCheckpointStore.layer())
+          )
+        )
+      )
+      const kept = yield* sql<{ key: string }>`SELECT key FROM ostinato.checkpoint`
+      assert.deepStrictEqual(kept.map(({ key }) => key.split("/").at(-1)), ["before"])
+      assert.deepStrictEqual(done, [id])
     }))
 })

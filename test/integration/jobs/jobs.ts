@@ -7,6 +7,7 @@ import * as Supervisor from "ostinato/core/Supervisor"
 import type { Claimed, End, Member, NewJob } from "ostinato/jobs/JobStore"
 import * as Postgres from "ostinato/jobs/stores/Postgres"
 import { Notifier } from "ostinato/store/Notifier"
+import * as PostgresCheckpointStore from "ostinato/store/PostgresCheckpointStore"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 import { newJob } from "../../jobs/OneJob.ts"
 
@@ -16,7 +17,7 @@ export { JobStore as Store } from "ostinato/jobs/JobStore"
 export const layer = Postgres.layer().pipe(
   Layer.provideMerge(Notifier.layer()),
   Layer.provideMerge(Supervisor.layer),
-  Layer.provideMerge(TestDatabase.layer(Postgres.migrations))
+  Layer.provideMerge(TestDatabase.layer(Postgres.migrations, PostgresCheckpointStore.migrations))
 )
 
 export const job = (change: Partial<NewJob> & { readonly queue: string }): NewJob =>

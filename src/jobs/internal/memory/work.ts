@@ -152,6 +152,8 @@ export const handBack = (tables: Tables, member: Member, jobs: ReadonlyArray<Cla
   }
 }
 
+export const owns = (tables: Tables, member: Member, job: Claimed): boolean => held(tables, member, job) !== undefined
+
 export const isolate = (tables: Tables, member: Member, job: Claimed, now: number): boolean => {
   const entry = alive(tables, member.id, now)
   const row = held(tables, member, job)

@@ -12,6 +12,7 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
       const { claimBy, claimed, end, enqueue, member, store } = yield* lane
       const [id] = yield* enqueue({})
       const [job] = yield* claimed(1)
+      assert.isTrue(yield* store.owns(member, job))
       yield* expire(member)
       assert.deepStrictEqual(yield* claimBy(member), [])
       const rescued = yield* store.rescue
@@ -22,6 +23,7 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
         [["WorkerLost", Math.floor(job.startedAt)]]
       )
       assert.strictEqual(yield* end(job, "completed"), "fenced")
+      assert.isFalse(yield* store.owns(member, job))
       assert.deepStrictEqual(yield* claimBy(member), [])
       const survivor = yield* join
       const [again] = yield* claimBy(survivor, 1)
