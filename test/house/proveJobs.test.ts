@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { connect, createServer, type Socket } from "node:net"
-import { openProxy } from "../../scripts/prove/faultProxy.ts"
 import type { Dealt } from "../../scripts/prove/jobs/causes.ts"
 import { check, type History, isKept, type Verdict } from "../../scripts/prove/jobs/check.ts"
 import { type Line, type Payload, poisonExit, type Row } from "../../scripts/prove/jobs/model.ts"
-import { counts, type Fault, faults, workers } from "../../scripts/prove/jobs/plan.ts"
+import { counts, type Fault, faults, squallMs, workers } from "../../scripts/prove/jobs/plan.ts"
 import { percentile } from "../../scripts/prove/jobs/rescue.ts"
 import type { Life } from "../../scripts/prove/processes.ts"
 
@@ -267,8 +265,8 @@ describe("the checker of the suite jobs", () => {
     )
   })
 
-  it("tells a good job that was lost with three workers, one of them killed, from one that poison took along", () => {
-    const lostThrice = (last: NonNullable<Life["end"]>) => (draft: Draft) => {
+  it("tells a good job whose worker was killed while it ran alone from one that was discarded for nothing", () => {
+    const lostThrice = (last: NonNullable<Life["end"]>, isBegun = true) => (draft: Draft) => {
       job(draft, "6")
       draft.rows[5] = { ...draft.rows[5]!, state: "discarded", epoch: 5 }
       for (const n of [3, 4, 5]) {
@@ -276,11 +274,16 @@ describe("the checker of the suite jobs", () => {
         draft.lives.push(life(`worker-0.${n}`, end))
         run(draft, "6", { at: n * 10_000 - 100, proc: `worker-0.${n}`, epoch: n * 2 - 5 })
       }
+      if (!isBegun) {
+        draft.lines = draft.lines.filter((line) => !(line.op === "start" && line.id === "6" && line.epoch === 5))
+      }
     }
     const unlucky = judge(lostThrice({ at: 50_000, how: "SIGKILL", by: "kill" }))
     assert.isTrue(isKept(unlucky))
     assert.strictEqual(unlucky.unlucky, 1)
-    assert.deepStrictEqual(broken(lostThrice({ at: 50_000, how: poisonExit, by: "itself" })), ["misjudged"])
+    assert.deepStrictEqual(broken(lostThrice({ at: 50_000, how: "SIGKILL", by: "kill" }, false)), ["misjudged"])
+    const taken = judge(lostThrice({ at: 50_000, how: poisonExit, by: "itself" }))
+    assert.match(taken.misjudged[0] ?? "", /p-6 .* was discarded: .*epoch 5 with worker-0.5 by poison/)
   })
 
   it("counts a rescue around a restart of the server apart", () => {
@@ -306,6 +309,15 @@ describe("the plan of the suite jobs", () => {
     }
   })
 
+  it("deals ten squalls to a storm, none of them like another", () => {
+    const storm = Map.groupBy(faults(7, 10), ({ at }) => Math.floor(at / squallMs))
+    assert.deepStrictEqual(Array.from(storm.keys()), Array.from({ length: 10 }, (_, n) => n))
+    for (const part of storm.values()) assert.lengthOf(part, Object.values(counts).reduce((sum, n) => sum + n, 0))
+    assert.deepStrictEqual(storm.get(0), faults(7, 1))
+    const firsts = Array.from(storm.values(), ([first]) => first!.at % squallMs)
+    assert.strictEqual(new Set(firsts).size, 10)
+  })
+
   it("never takes three workers away at once, and kills only while another one works", () => {
     const longs = (all: ReadonlyArray<Fault>) =>
       all.flatMap((one) => one.kind === "stop" || one.kind === "hole" ? [one] : [])
@@ -320,110 +332,5 @@ describe("the plan of the suite jobs", () => {
         assert.isTrue(workers.some((other) => other !== one.place && !away(one.at).has(other)))
       }
     }
-  })
-})
-
-describe("the proxy with faults", () => {
-  /** A server that says what it hears, a way to it, and one connection over that. */
-  const setUp = async () => {
-    const far: Array<Socket> = []
-    const server = createServer((socket) => {
-      far.push(socket)
-      socket.on("error", () => {}).on("data", (chunk) => socket.write(chunk))
-    })
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    const proxy = await openProxy(port)
-    const socket = connect(proxy.port, "127.0.0.1").setEncoding("utf8").setNoDelay()
-    const closed = new Promise<string>((resolve) => {
-      let error = "closed"
-      socket.on("error", (cause: NodeJS.ErrnoException) => void (error = cause.code ?? "error")).on(
-        "close",
-        () => resolve(error)
-      )
-    })
-    let heard = ""
-    let wake = () => {}
-    socket.on("data", (text: string) => {
-      heard += text
-      wake()
-    })
-    const says = async (text: string) => {
-      while (heard.length < text.length) await new Promise<void>((resolve) => void (wake = resolve))
-      assert.strictEqual(heard, text)
-    }
-    socket.write("a")
-    await says("a")
-    return {
-      port,
-      proxy,
-      socket,
-      far: far[0]!,
-      heard: () => heard,
-      says,
-      closed,
-      end: async () => {
-        socket.destroy()
-        await proxy.close()
-        await new Promise<void>((resolve) => server.close(() => resolve()))
-      }
-    }
-  }
-
-  it("holds everything in a hole, and passes it on late, in order", async () => {
-    const { end, far, heard, port, proxy, says, socket } = await setUp()
-    proxy.hole()
-    await new Promise<void>((resolve) => socket.write("b", () => resolve()))
-    far.write("x")
-    // by the time that these were there and back, the others would have been too
-    const direct = connect(port, "127.0.0.1")
-    for (const word of ["1", "2", "3"]) {
-      direct.write(word)
-      await new Promise<void>((resolve) => direct.once("data", () => resolve()))
-    }
-    assert.strictEqual(heard(), "a")
-    proxy.heal()
-    await says("axb")
-    direct.destroy()
-    await end()
-  })
-
-  it("passes on later where it is told to", async () => {
-    const { end, proxy, says, socket } = await setUp()
-    proxy.delay(40)
-    const from = performance.now()
-    socket.write("b")
-    await says("ab")
-    assert.isAtLeast(performance.now() - from, 75)
-    await end()
-  })
-
-  it("resets connections, at once or in the middle of an answer, one only", async () => {
-    const reset = await setUp()
-    reset.proxy.rst()
-    assert.strictEqual(await reset.closed, "ECONNRESET")
-    await reset.end()
-
-    const cut = await setUp()
-    cut.proxy.cutAfter(2)
-    cut.socket.write("b")
-    await cut.says("ab")
-    cut.socket.write("cde")
-    assert.strictEqual(await cut.closed, "ECONNRESET")
-    assert.strictEqual(cut.heard(), "ab")
-    await cut.end()
-  })
-
-  it("half closes: the client hears the end and is still heard", async () => {
-    const { end, far, proxy, socket } = await setUp()
-    const half = new Promise<void>((resolve) => socket.once("end", resolve))
-    socket.allowHalfOpen = true
-    const still = new Promise<string>((resolve) => far.once("data", (chunk) => resolve(chunk.toString())))
-    proxy.halfClose()
-    await half
-    socket.write("b")
-    assert.strictEqual(await still, "b")
-    await end()
   })
 })

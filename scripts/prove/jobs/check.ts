@@ -6,7 +6,7 @@
  * have been done.
  */
 import type { Life } from "../processes.ts"
-import { type Cause, causeOf, type Dealt, diedOfPoison, type Loss, lossOf } from "./causes.ts"
+import { type Cause, causeOf, type Dealt, diedOfPoison, lossOf } from "./causes.ts"
 import { isPoison, type Line, type LineOf, type Row } from "./model.ts"
 import { type Held, type Rescues, rescues } from "./rescue.ts"
 
@@ -50,9 +50,9 @@ export interface Verdict {
   readonly unworked: ReadonlyArray<string>
   /** Most processes that one poison job ended. */
   readonly deaths: number
-  /** Poison that was not discarded after three deaths at most, and good jobs that were, in the company of poison alone. */
+  /** Poison that was not discarded after three deaths at most, and good jobs that were and are not unlucky. */
   readonly misjudged: ReadonlyArray<string>
-  /** Good jobs that were discarded since they were lost with three workers, of which one at least was killed or cut off. */
+  /** Good jobs that were discarded since their third worker that died was killed while it ran nothing else. */
   readonly unlucky: number
   readonly rescues: Rescues
 }
@@ -102,10 +102,13 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
   }))
 
   const good = discarded.filter(({ payload }) => !isPoison(payload.kind))
+  // killed from outside while it ran alone: nothing tells it from poison
   const isUnlucky = ({ id }: Row) => {
-    const [losses, end] = [lossesOf(claims.get(id) ?? [], byName, dealt), finishes.get(id)]
-    const isDecided = end?.some(({ accepted, outcome }) => accepted && outcome === "discarded") === true
-    return !isDecided && losses.length >= 3 && losses.some((cause) => cause !== "poison")
+    const last = claims.get(id)?.toSorted((a, b) => a.epoch - b.epoch).at(-1)
+    const begun = starts.get(id)?.find(({ epoch }) => epoch === last?.epoch)
+    const end = byName.get(begun?.proc ?? "")?.end
+    const isDecided = finishes.get(id)?.some(({ accepted, epoch }) => accepted && epoch === begun?.epoch) === true
+    return !isDecided && begun !== undefined && end?.by === "kill" && end.at >= begun.at
   }
 
   const effectsOf = Map.groupBy(effects, (key) => key)
@@ -145,7 +148,9 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
         .map((row) => `${name(row)} is ${row.state}`),
       ...rows.filter(({ id }) => (poisonDeaths.get(id) ?? 0) > 3)
         .map((row) => `${name(row)} ended ${poisonDeaths.get(row.id)} processes`),
-      ...good.filter((row) => !isUnlucky(row)).map((row) => `${name(row)} was discarded`)
+      ...good.filter((row) => !isUnlucky(row)).map((row) =>
+        `${name(row)} was discarded: ${lossesOf(claims.get(row.id) ?? [], byName, dealt).join(", ")}`
+      )
     ],
     unlucky: good.filter(isUnlucky).length,
     rescues: rescues(held, byName, dealt)
@@ -181,12 +186,12 @@ const lateWrites = ({ claims, finishes }: Held, row: Row | undefined): ReadonlyA
     `${proc} ended epoch ${epoch} of job ${id} as ${outcome}, ${row?.epoch ?? "none"} is the epoch that ended it`
   )
 
-// how the workers were lost that had claimed a job
+// who had claimed a job and lost it, and how
 const lossesOf = (
   claims: ReadonlyArray<LineOf<"claim">>,
   lives: ReadonlyMap<string, Life>,
   dealt: Dealt
-): ReadonlyArray<Loss> => {
+): ReadonlyArray<string> => {
   const ordered = claims.toSorted((a, b) => a.epoch - b.epoch)
   return ordered.flatMap((claim, n) => {
     const next = ordered[n + 1]
@@ -195,7 +200,7 @@ const lossesOf = (
     const life = lives.get(claim.proc)
     const until = next?.at ?? Number.POSITIVE_INFINITY
     const loss = life === undefined ? undefined : lossOf(life, dealt, { from: claim.at, until })
-    return loss === undefined ? [] : [loss.cause]
+    return [`epoch ${claim.epoch} with ${claim.proc} by ${loss?.cause ?? "nothing that was dealt"}`]
   })
 }
 

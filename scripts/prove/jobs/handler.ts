@@ -36,7 +36,9 @@ export const handler = (options: {
         }
         write({ op: "end", proc, id, epoch, at, ...howOf(exit) })
       })
-    yield* Effect.onExit(act(payload, number, epoch), ended)
+    const attempt = Effect.onExit(act(payload, number, epoch), ended)
+    // like code that ignores a request to stop: where the job was taken from it meanwhile, the database refuses what it did
+    yield* payload.tx && payload.kind === "long" ? Effect.uninterruptible(attempt) : attempt
   }))
 
 const act = (payload: Payload, attempt: number, epoch: number) =>

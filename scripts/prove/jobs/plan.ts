@@ -50,75 +50,81 @@ export const squallMs = 150_000
 
 const roles = ["user", "control", "listener", "heartbeat"] as const
 
-/** The faults of a seed by their instants; `scale` is 1 for a squall and 10 for a storm. */
-export const faults = (seed: number, scale: number): ReadonlyArray<Fault> =>
-  Effect.runSync(
-    // a draw that leaves no room for the rest is thrown away
-    Random.withSeed(Effect.repeat(deal(scale), { until: (dealt) => dealt !== undefined, times: 1000 }), seed)
-  ) ?? []
+/** The faults of a seed by their instants: `scale` squalls one after the other, so that the last is as dense as the first. */
+export const faults = (seed: number, scale: number): ReadonlyArray<Fault> => {
+  const parts = Effect.forEach(
+    Array.from({ length: scale }, (_, n) => n * squallMs),
+    (from) => Effect.map(squall, (dealt) => dealt.map((fault) => ({ ...fault, at: from + fault.at })))
+  )
+  return Effect.runSync(Random.withSeed(parts, seed)).flat()
+}
 
-const deal = (scale: number) =>
-  Effect.gen(function*() {
-    const horizon = squallMs * scale
-    const away: Array<{ readonly place: string; readonly from: number; readonly until: number }> = []
-    const dealt: Array<Fault> = []
-    const times = (kind: FaultKind) => Array.from({ length: counts[kind] * scale }, (_, n) => n)
+const squall: Effect.Effect<ReadonlyArray<Fault>> = Effect.suspend(() =>
+  // a draw that leaves no room for the rest is thrown away
+  Effect.flatMap(deal, (dealt) => dealt === undefined ? squall : Effect.succeed(dealt))
+)
 
-    // the longest first, while there is room for them
-    for (const kind of ["stop", "hole"] as const) {
-      for (const n of times(kind)) {
-        const isLong = kind === "stop" || n % 3 === 0
-        const forMs = isLong ? yield* between(32_500, 36_000) : yield* between(5000, 15_000)
-        const where = yield* placed(horizon, kind === "stop" ? workers : ["worker-2", "worker-3"], forMs, away)
-        if (where === undefined) return undefined
-        const { at, place } = where
-        away.push({ place, from: at, until: at + forMs })
-        dealt.push({ at, kind, place, forMs })
-      }
+const deal = Effect.gen(function*() {
+  const horizon = squallMs
+  const away: Array<{ readonly place: string; readonly from: number; readonly until: number }> = []
+  const dealt: Array<Fault> = []
+  const times = (kind: FaultKind) => Array.from({ length: counts[kind] }, (_, n) => n)
+
+  // the longest first, while there is room for them
+  for (const kind of ["stop", "hole"] as const) {
+    for (const n of times(kind)) {
+      const isLong = kind === "stop" || n % 3 === 0
+      const forMs = isLong ? yield* between(32_500, 36_000) : yield* between(5000, 15_000)
+      const where = yield* placed(horizon, kind === "stop" ? workers : ["worker-2", "worker-3"], forMs, away)
+      if (where === undefined) return undefined
+      const { at, place } = where
+      away.push({ place, from: at, until: at + forMs })
+      dealt.push({ at, kind, place, forMs })
     }
-    // each in a part of the time of its own
-    for (const n of times("restart")) {
-      const part = horizon / times("restart").length
-      const at = Math.round(n * part) + (yield* between(8000, Math.round(part) - 12_000))
-      const how = n === 0 ? "fast" : n === 1 ? "immediate" : (yield* Random.nextBoolean) ? "fast" : "immediate"
-      dealt.push({ at, kind: "restart", how, downMs: yield* between(0, 2500) })
+  }
+  // each in a part of the time of its own
+  for (const n of times("restart")) {
+    const part = horizon / times("restart").length
+    const at = Math.round(n * part) + (yield* between(8000, Math.round(part) - 12_000))
+    const how = n === 0 ? "fast" : n === 1 ? "immediate" : (yield* Random.nextBoolean) ? "fast" : "immediate"
+    dealt.push({ at, kind: "restart", how, downMs: yield* between(0, 2500) })
+  }
+  const kills: Array<{ readonly place: string; readonly at: number }> = []
+  for (const _ of times("kill")) {
+    const one = yield* killed(horizon, away, kills)
+    if (one === undefined) return undefined
+    kills.push(one)
+    dealt.push({ ...one, kind: "kill", downMs: yield* between(0, 2000) })
+  }
+  for (const _ of times("terminate")) {
+    const place = yield* oneOf([...workers, ...producers])
+    const role = yield* oneOf(place.startsWith("worker") ? roles : ["user", "control"])
+    dealt.push({ at: yield* between(3000, horizon), kind: "terminate", place, role })
+  }
+  for (const kind of ["rst", "halfClose"] as const) {
+    for (const _ of times(kind)) {
+      dealt.push({ at: yield* between(3000, horizon), kind, place: yield* oneOf(proxied) })
     }
-    const kills: Array<{ readonly place: string; readonly at: number }> = []
-    for (const _ of times("kill")) {
-      const one = yield* killed(horizon, away, kills)
-      if (one === undefined) return undefined
-      kills.push(one)
-      dealt.push({ ...one, kind: "kill", downMs: yield* between(0, 2000) })
-    }
-    for (const _ of times("terminate")) {
-      const place = yield* oneOf([...workers, ...producers])
-      const role = yield* oneOf(place.startsWith("worker") ? roles : ["user", "control"])
-      dealt.push({ at: yield* between(3000, horizon), kind: "terminate", place, role })
-    }
-    for (const kind of ["rst", "halfClose"] as const) {
-      for (const _ of times(kind)) {
-        dealt.push({ at: yield* between(3000, horizon), kind, place: yield* oneOf(proxied) })
-      }
-    }
-    for (const _ of times("cut")) {
-      dealt.push({
-        at: yield* between(3000, horizon),
-        kind: "cut",
-        place: yield* oneOf(proxied),
-        bytes: yield* between(0, 2000)
-      })
-    }
-    for (const _ of times("delay")) {
-      dealt.push({
-        at: yield* between(3000, horizon),
-        kind: "delay",
-        place: yield* oneOf(proxied),
-        ms: 200,
-        forMs: yield* between(5000, 10_000)
-      })
-    }
-    return dealt.toSorted((a, b) => a.at - b.at)
-  })
+  }
+  for (const _ of times("cut")) {
+    dealt.push({
+      at: yield* between(3000, horizon),
+      kind: "cut",
+      place: yield* oneOf(proxied),
+      bytes: yield* between(0, 2000)
+    })
+  }
+  for (const _ of times("delay")) {
+    dealt.push({
+      at: yield* between(3000, horizon),
+      kind: "delay",
+      place: yield* oneOf(proxied),
+      ms: 200,
+      forMs: yield* between(5000, 10_000)
+    })
+  }
+  return dealt.toSorted((a, b) => a.at - b.at)
+})
 
 interface Away {
   readonly place: string

@@ -88,7 +88,7 @@ export const withRig = async <A>(
   let front: { readonly port: number; readonly close: () => Promise<void> } | undefined
   let processes: Processes | undefined
   let kept = true
-  try {
+  const story = async () => {
     await setUp(eye)
     front = await setting.front?.(server)
     for (const place of setting.proxied) proxies.set(place, await openProxy(server.port))
@@ -125,7 +125,12 @@ export const withRig = async <A>(
     }
     kept = !isGood(outcome)
     return outcome
+  }
+  const told = toldToStop()
+  try {
+    return await Promise.race([story(), told.stop])
   } finally {
+    told.ignore()
     processes?.dispose()
     await eye.dispose()
     await front?.close()
@@ -134,6 +139,14 @@ export const withRig = async <A>(
     if (kept) say(`what the processes wrote is kept in ${folder}`)
     else rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Whoever ends the run by hand leaves nothing behind that still runs. */
+const toldToStop = () => {
+  const { promise: stop, reject } = Promise.withResolvers<never>()
+  const hear = (signal: NodeJS.Signals) => reject(new Error(`told to stop by ${signal}`))
+  process.once("SIGINT", hear).once("SIGTERM", hear)
+  return { stop, ignore: () => void process.off("SIGINT", hear).off("SIGTERM", hear) }
 }
 
 const withPort = (url: string, port: number) => {
