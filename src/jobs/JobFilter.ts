@@ -7,7 +7,7 @@
  *
  * Values with a comma between them are alternatives, but for `tag`, of which a job must have all. `kind` is another name
  * of `task`. A value with blanks, commas or quotes is quoted: `queue:"my queue"`. `since` and `until` take an instant
- * (`2026-11-01`, `2026-11-01T08:00:00Z`; UTC unless it says otherwise) or how long ago: `90s`, `5m`, `2h`, `7d`, `2w`.
+ * (`2026-11-01`, `2026-11-01T08:00:00Z`; UTC unless it says otherwise) or how long ago: `90s`, `5m`, `2h`, `7d`, `"2 weeks"`.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"

@@ -68,8 +68,8 @@ const seriesOf = (
   timing: labelled(context, { task: labels.task, queue: labels.queue, executor: "jobs", outcome: labels.outcome })
 })
 
+/** All that a metric looks for at every update, and nothing else. */
 const labelled = (context: Context.Context<never>, labels: Metric.Metric.AttributeSet): Context.Context<never> =>
-  Context.add(context, Metric.CurrentMetricAttributes, {
-    ...Context.get(context, Metric.CurrentMetricAttributes),
-    ...labels
-  })
+  Context.make(Metric.MetricRegistry, Context.get(context, Metric.MetricRegistry)).pipe(
+    Context.add(Metric.CurrentMetricAttributes, { ...Context.get(context, Metric.CurrentMetricAttributes), ...labels })
+  )

@@ -76,7 +76,7 @@ export const read = <T extends Any>(
  * @category combinators
  */
 export const ended = (ids: ReadonlyArray<JobId>): Effect.Effect<void, never, JobStore> =>
-  Effect.flatMap(JobStore, (store) => Waiters.tell(store, ids))
+  Effect.flatMap(JobStore, (store) => Waiters.tell(store, ids.map((id) => ({ id }))))
 
 /**
  * As `wait`, for whoever knows runs and not jobs: what only a job can meet is a `TaskInterrupted`.

@@ -11,6 +11,7 @@ import type * as LogLevel from "effect/LogLevel"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as DurationText from "../core/DurationText.ts"
 import * as Timetable from "../schedule/Timetable.ts"
 import * as DatabaseSchema from "../store/DatabaseSchema.ts"
 import * as QueueList from "./QueueList.ts"
@@ -145,16 +146,12 @@ const interval = (text: string): Read<Timetable.Timetable> =>
     }
   )
 
-const zero = /^(0+( (millisecond|second|minute|hour)s?)?|PT0+[SMH])$/
-
 const duration = (text: string): Read<Duration.Duration> => {
-  const millis = zero.test(text)
-    ? Result.succeed(0)
-    : Result.map(Timetable.parseInterval(text), ({ everyMs }) => everyMs)
+  const millis = /^\d{1,12}$/.test(text) ? Result.succeed(Number(text) * 1000) : DurationText.parse(text)
   return Result.isSuccess(millis) && millis.success <= 3_600_000
     ? Result.succeed(Duration.millis(millis.success))
     : Result.fail(
-      `"${text}" is no time from 0 to 1 hour: write seconds (25), words ("25 seconds", "2 minutes") or ISO-8601 (PT25S)`
+      `"${text}" is no time from 0 to 1 hour: write seconds (25), words (25s, "25 seconds", 2m) or ISO-8601 (PT25S)`
     )
 }
 

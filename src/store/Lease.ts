@@ -197,5 +197,5 @@ const lost = ({ epoch, name }: Claim, detail: string) => Effect.fail(new LeaseLo
 const attempt = <A>(operation: string, name: string, statement: Effect.Effect<A, SqlError>) =>
   Effect.mapError(
     statement,
-    (error) => new LeaseUnavailable({ operation, lease: name, detail: SqlFault.explain(error) })
+    (error) => new LeaseUnavailable({ operation, lease: name, detail: SqlFault.explain(error, "Lease.migrations") })
   )

@@ -9,7 +9,8 @@
  * notifications, and at the latest after its poll interval, whatever happens to the database, to the connection or to
  * `LISTEN` (a pooler swallows it without an error). A notification is sent after the commit of the transaction around
  * it and never holds that up; one of a transaction that rolled back is not sent. A crash in between may lose it: the
- * poll finds the row. A process sends at most one statement each 10 ms, however many notifications it has.
+ * poll finds the row. A process sends one at once, and what comes meanwhile after a pause of 2 ms, which grows to 10 ms
+ * while notifications go on coming: at most one statement each 10 ms then, however many they are.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
@@ -83,6 +84,9 @@ export class Notifier extends Context.Service<Notifier, {
     Layer.effect(Notifier, make(options ?? {}))
 }
 
+/** Milliseconds between two statements that notify. */
+const pause: Coalescer.Pause = { shortest: 2, longest: 10 }
+
 const make = Effect.fnUntraced(function*(options: NotifierOptions) {
   const user = yield* PgClient.PgClient
   const control = yield* ControlSql
@@ -102,7 +106,7 @@ const make = Effect.fnUntraced(function*(options: NotifierOptions) {
   const wakeAll = Effect.suspend(() => Effect.forEach(Array.from(listeners.keys()), wake, { discard: true }))
   const send = (payloads: ReadonlyArray<string>) =>
     Effect.asVoid(control`SELECT pg_notify(${carrier}, payload) FROM unnest(${payloads}::text[]) AS payload`)
-  const flush = outgoing.run((channels) => send(channels.map((channel) => `${channel}\n${self}`)), "10 millis")
+  const flush = outgoing.run((channels) => send(channels.map((channel) => `${channel}\n${self}`)), pause)
 
   const arrived = (payloads: Iterable<string>) =>
     Effect.suspend(() => {

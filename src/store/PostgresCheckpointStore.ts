@@ -103,5 +103,10 @@ const batch = 1000
 const attempt = <A>(operation: string, key: string, statement: Effect.Effect<A, SqlError>) =>
   Effect.mapError(
     statement,
-    (error) => new CheckpointUnavailable({ operation, key, detail: SqlFault.explain(error) })
+    (error) =>
+      new CheckpointUnavailable({
+        operation,
+        key,
+        detail: SqlFault.explain(error, "PostgresCheckpointStore.migrations")
+      })
   )

@@ -224,4 +224,7 @@ export const layer = (options?: {
   )
 
 const attempt = <A, E extends { readonly message: string }>(operation: string, work: Effect.Effect<A, E>) =>
-  Effect.mapError(Tx.outside(work), (error) => new RunLogUnavailable({ operation, detail: SqlFault.explain(error) }))
+  Effect.mapError(
+    Tx.outside(work),
+    (error) => new RunLogUnavailable({ operation, detail: SqlFault.explain(error, "PostgresRunLog.migrations") })
+  )

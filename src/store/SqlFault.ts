@@ -6,7 +6,7 @@
  * by accident.
  */
 import * as Option from "effect/Option"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 
 /**
  * The kinds of fault.
@@ -98,13 +98,24 @@ const byState: Readonly<Record<string, SqlFault>> = {
  * What the server said, for people: the messages along the chain of causes, outermost first. A client's own wrapping
  * ("Query failed") says nothing and is left out where the server said more. The server's messages may quote values of the statement.
  *
+ * `migrations` names the line that makes what the statement needs, e.g. `PostgresJobStore.migrations`: where a table, a
+ * function or a column is missing, the text says how to mend that.
+ *
  * @category formatting
  */
-export const explain = (error: { readonly message: string; readonly cause?: unknown }): string => {
+export const explain = (error: { readonly message: string; readonly cause?: unknown }, migrations?: string): string => {
   const messages: Array<string> = []
   for (let at: unknown = error; at instanceof Error && messages.length < 5; at = at.cause) {
     if (!messages.includes(at.message)) messages.push(at.message)
   }
   const telling = messages.filter((message) => !message.endsWith("Query failed"))
-  return (telling.length > 0 ? telling : [error.message]).join(": ")
+  const said = (telling.length > 0 ? telling : [error.message]).join(": ")
+  return migrations === undefined || !isMissing(error)
+    ? said
+    : `${said}. Its tables are missing, or older than this version: run Migration.run(${migrations}) before, once; ` +
+      "`ostinato serve` does so when it starts"
 }
+
+// undefined table, function, column, schema
+const isMissing = (error: unknown) =>
+  isSqlError(error) && ["42P01", "42883", "42703", "3F000"].includes(Option.getOrElse(sqlState(error), () => ""))

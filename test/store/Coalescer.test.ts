@@ -3,13 +3,15 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as Coalescer from "../../src/store/internal/Coalescer.ts"
 
+const tens: Coalescer.Pause = { shortest: 10, longest: 10 }
+
 describe("Coalescer", () => {
   it.effect("a thousand marks are one message, and the next one waits for its interval", () =>
     Effect.gen(function*() {
       const sent: Array<ReadonlyArray<string>> = []
       const coalescer = yield* Coalescer.make
       yield* Effect.forkChild(
-        coalescer.run((keys) => Effect.sync(() => void sent.push(keys)), "10 millis"),
+        coalescer.run((keys) => Effect.sync(() => void sent.push(keys)), tens),
         { startImmediately: true }
       )
       for (let i = 0; i < 1000; i++) coalescer.mark(i % 2 === 0 ? "even" : "odd")
@@ -30,11 +32,11 @@ describe("Coalescer", () => {
       const coalescer = yield* Coalescer.make
       coalescer.mark("a")
       const failed = yield* Effect.flip(
-        coalescer.run(() => Effect.andThen(Effect.sync(() => coalescer.mark("b")), Effect.fail("away")), "10 millis")
+        coalescer.run(() => Effect.andThen(Effect.sync(() => coalescer.mark("b")), Effect.fail("away")), tens)
       )
       assert.strictEqual(failed, "away")
       yield* Effect.forkChild(
-        coalescer.run((keys) => Effect.sync(() => void sent.push([...keys].sort())), "10 millis"),
+        coalescer.run((keys) => Effect.sync(() => void sent.push([...keys].sort())), tens),
         { startImmediately: true }
       )
       yield* TestClock.adjust(0)
@@ -46,7 +48,7 @@ describe("Coalescer", () => {
       const sent: Array<ReadonlyArray<string>> = []
       const coalescer = yield* Coalescer.make
       yield* Effect.forkChild(
-        coalescer.run((keys) => Effect.delay(Effect.sync(() => void sent.push(keys)), "1 second"), "10 millis"),
+        coalescer.run((keys) => Effect.delay(Effect.sync(() => void sent.push(keys)), "1 second"), tens),
         { startImmediately: true }
       )
       coalescer.mark("a")
@@ -54,5 +56,27 @@ describe("Coalescer", () => {
       coalescer.mark("a")
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(sent, [["a"], ["a"]])
+    }))
+
+  it.effect("the pause grows while marks go on coming, and is short again after one without", () =>
+    Effect.gen(function*() {
+      const instants: Array<number> = []
+      const coalescer = yield* Coalescer.make
+      const now = Effect.clockWith((clock) => Effect.sync(() => clock.currentTimeMillisUnsafe()))
+      yield* Effect.forkChild(
+        coalescer.run(() => Effect.map(now, (at) => void instants.push(at)), { shortest: 2, longest: 10 }),
+        { startImmediately: true }
+      )
+      const marking = (forMs: number) =>
+        Effect.forEach(Array.from({ length: forMs }), () => {
+          coalescer.mark("a")
+          return TestClock.adjust(1)
+        })
+      yield* marking(25)
+      assert.deepStrictEqual(instants, [0, 2, 6, 14, 24])
+      yield* TestClock.adjust(75)
+      const before = instants.length
+      yield* marking(3)
+      assert.deepStrictEqual(instants.slice(before), [100, 102], "whoever marks after a while does not wait")
     }))
 })

@@ -14,7 +14,7 @@ export type Command =
   | { readonly tag: "bulk"; readonly jobs: number; readonly warm: number; readonly size: number }
   | { readonly tag: "unique"; readonly jobs: number }
   | { readonly tag: "call"; readonly callers: number; readonly warmMs: number; readonly ms: number }
-  | { readonly tag: "pace"; readonly rate: number; readonly jobs: number }
+  | { readonly tag: "pace"; readonly rate: number; readonly from: number; readonly to: number }
   | { readonly tag: "claims"; readonly rounds: number; readonly batch: number }
   | { readonly tag: "prepare" }
   | {
@@ -100,7 +100,7 @@ const main = async () => {
       case "call":
         return call(driver, command.callers, command.warmMs, command.ms).then((added) => ({ tag: "added", ...added }))
       case "pace":
-        return pace(driver, command.rate, command.jobs).then(() => undefined)
+        return pace(driver, command.rate, command.from, command.to).then(() => undefined)
       case "claims":
         if (driver.claims === undefined) throw new Error("the driver times no claims")
         return driver.claims(command.rounds, command.batch).then((ms) => ({ tag: "claims", ms }))

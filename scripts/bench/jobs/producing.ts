@@ -86,22 +86,30 @@ export const call = async (driver: Driver, callers: number, warmMs: number, ms: 
   return round(monotonic() + ms)
 }
 
+/** Milliseconds that a timer may be late. */
+const grain = 1
+
 /**
- * Open loop: one job at each of its instants whatever became of those before, at most 5,000 without an answer. A payload
- * carries the instant of its call.
+ * Open loop: jobs `from` to `to`, one at each of its instants whatever became of those before, at most 5,000 without an
+ * answer. A payload carries the instant of its call, or the latest at which a punctual timer would have called: the time
+ * for which a busy process keeps a job from being called counts.
  */
-export const pace = async (driver: Driver, rate: number, jobs: number): Promise<void> => {
+export const pace = async (driver: Driver, rate: number, from: number, to: number): Promise<void> => {
   const start = monotonic()
+  const instant = (n: number) => start + (n - from) / rate * 1000
   let waiting = 0
   let broken: unknown
-  for (let n = 0; n < jobs;) {
-    const due = Math.min(jobs, 1 + Math.floor((monotonic() - start) / 1000 * rate))
-    while (n < due && waiting < 5000) {
+  for (let n = from; n < to;) {
+    const now = monotonic()
+    while (n < to && instant(n) <= now && waiting < 5000) {
       waiting++
-      driver.add(payload(n++, monotonic())).then(() => waiting--, (error: unknown) => broken ??= error)
+      driver.add(payload(n, Math.min(monotonic(), instant(n) + grain))).then(
+        () => waiting--,
+        (error: unknown) => broken ??= error
+      )
+      n++
     }
     if (broken !== undefined) throw broken
-    const next = start + n / rate * 1000 - monotonic()
-    await new Promise((resolve) => setTimeout(resolve, Math.max(1, next)))
+    await new Promise((resolve) => setTimeout(resolve, Math.max(1, instant(n) - monotonic())))
   }
 }

@@ -42,7 +42,7 @@ const rows = (quick: boolean): ReadonlyArray<Row> => {
     ...named(system),
     part: "latency",
     name: `${system.name}, ${where}, ${rate.toLocaleString("en-US")}/s`,
-    measure: (server) => measureLatency(server, system, where, rate, quick ? 1 : 3)
+    measure: (server) => measureLatency(server, system, where, rate, quick ? 1 : 5)
   })
   const log = (system: JobSystem): Row => ({
     ...named(system),

@@ -137,7 +137,7 @@ const failing = <A>(what: string, decision: Effect.Effect<A, SqlError>) =>
   Effect.mapError(decision, (error) =>
     new CircuitBreakerError({
       reason: new CircuitBreakerStoreError({
-        message: `the database did not ${what}: ${SqlFault.explain(error)}`,
+        message: `the database did not ${what}: ${SqlFault.explain(error, "PostgresJobStore.migrations")}`,
         cause: error
       })
     }))

@@ -80,7 +80,7 @@ const failing = <A>(what: string, decision: Effect.Effect<A, SqlError>) =>
   Effect.mapError(decision, (error) =>
     new RateLimiterError({
       reason: new RateLimitStoreError({
-        message: `${what}: the database did not decide: ${SqlFault.explain(error)}`,
+        message: `${what}: the database did not decide: ${SqlFault.explain(error, "PostgresJobStore.migrations")}`,
         cause: error
       })
     }))

@@ -293,7 +293,10 @@ const attempt = <A, E extends { readonly _tag: string; readonly message: string 
     (error): Extract<E, ScheduleNotFound | ScheduleTaken> | ScheduleStoreUnavailable =>
       isOurs(error)
         ? error
-        : new ScheduleStoreUnavailable({ operation, detail: SqlFault.explain(error) })
+        : new ScheduleStoreUnavailable({
+          operation,
+          detail: SqlFault.explain(error, "PostgresScheduleStore.migrations")
+        })
   ).pipe(Effect.withSpan(`ScheduleStore ${operation}`))
 
 const isOurs = <E>(error: E): error is Extract<E, ScheduleNotFound | ScheduleTaken> =>

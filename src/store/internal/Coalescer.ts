@@ -1,11 +1,18 @@
 /**
- * Many marks, few messages: marks are gathered and sent together, at most one message in each interval.
+ * Many marks, few messages: the first leaves at once, and what is marked in the pause after a message leaves together.
  *
- * A mark is a matter of memory and never fails or waits. What could not be sent stays gathered for the next attempt.
+ * The pause doubles each time that something was marked in it, up to its longest, and is the shortest again after one in
+ * which nothing was: whoever marks now and then does not wait, and a storm of marks is few messages. A mark is a matter of
+ * memory and never fails or waits. What could not be sent stays gathered for the next attempt.
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+
+/** Milliseconds between the end of a message and the next. */
+export interface Pause {
+  readonly shortest: number
+  readonly longest: number
+}
 
 /** A gatherer of marks. */
 export interface Coalescer {
@@ -13,7 +20,7 @@ export interface Coalescer {
   /** Sends for ever; fails when sending does. To be run again then. */
   readonly run: <E, R>(
     send: (keys: ReadonlyArray<string>) => Effect.Effect<void, E, R>,
-    every: Duration.Input
+    pause: Pause
   ) => Effect.Effect<never, E, R>
 }
 
@@ -31,14 +38,19 @@ export const make: Effect.Effect<Coalescer> = Effect.map(Latch.make(), (gathered
   }
   return {
     mark,
-    run: (send, every) =>
-      gathered.await.pipe(
+    run: (send, { longest, shortest }) => {
+      let pause = shortest
+      const rest = Effect.suspend(() => Effect.sleep(pause)).pipe(
+        Effect.andThen(Effect.sync(() => void (pause = keys.size === 0 ? shortest : Math.min(longest, pause * 2))))
+      )
+      return gathered.await.pipe(
         // whoever marks goes on first
         Effect.andThen(Effect.yieldNow),
         Effect.andThen(take),
         Effect.flatMap((all) => Effect.onError(send(all), () => Effect.sync(() => all.forEach(mark)))),
-        Effect.andThen(Effect.sleep(every)),
+        Effect.andThen(rest),
         Effect.forever
       )
+    }
   }
 })

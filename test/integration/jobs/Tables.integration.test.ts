@@ -66,6 +66,28 @@ const day = Effect.gen(function*() {
 }).pipe(Effect.scoped)
 
 layer(TestDatabase.layer(), { excludeTestServices: true, timeout: 60_000 })("tables of jobs", (it) => {
+  it.effect("a store without its tables says which migrations make them, for the first job and for the first worker", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database
+      const services = yield* Layer.build(
+        Postgres.layer().pipe(
+          Layer.provideMerge(Notifier.layer()),
+          Layer.provideMerge(Supervisor.layer),
+          Layer.provideMerge(Database.layerClient({ schema: "no_tables_yet" })),
+          Layer.provideMerge(PgClient.layer({ url }))
+        )
+      )
+      const { enqueue, join } = Context.get(services, Store)
+      const errors = [
+        yield* Effect.flip(enqueue([job({ queue: "day" })])),
+        yield* Effect.flip(join({ node: "early", info: {}, serves: {} }))
+      ]
+      for (const { message } of errors) {
+        assert.include(message, "no_tables_yet")
+        assert.include(message, "Migration.run(PostgresJobStore.migrations)")
+      }
+    }).pipe(Effect.scoped))
+
   it.effect("nodes that start at once make the tables once", () =>
     Effect.gen(function*() {
       const applied = yield* Effect.all(

@@ -56,10 +56,14 @@ export const ended = (store: JobStore["Service"], id: JobId): Effect.Effect<Job 
   })
 
 /** Says that attempts of these jobs have ended in this process: whoever waits for one of them looks at once. */
-export const tell = (store: JobStore["Service"], ids: ReadonlyArray<JobId>): Effect.Effect<void> =>
+export const tell = (
+  store: JobStore["Service"],
+  jobs: ReadonlyArray<{ readonly id: JobId }>
+): Effect.Effect<void> =>
   Effect.suspend(() => {
     const waiters = everybody.get(store)
-    return waiters === undefined || !ids.some((id) => waiters.waiting.has(id)) ? Effect.void : waiters.sleeper.wake
+    if (waiters === undefined || waiters.waiting.size === 0) return Effect.void
+    return jobs.some(({ id }) => waiters.waiting.has(id)) ? waiters.sleeper.wake : Effect.void
   })
 
 const join = (waiters: Waiters, mine: Waiter) => {

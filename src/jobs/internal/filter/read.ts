@@ -2,6 +2,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as DurationText from "../../../core/DurationText.ts"
 import { JobId } from "../../Job.ts"
 import type { JobFilter } from "../../JobFilter.ts"
 import { type Fault, type Term, terms, type Value } from "./scan.ts"
@@ -130,18 +131,10 @@ const id = ({ at, text }: Value): Result.Result<JobId, Fault> =>
     ? Result.succeed(JobId.make(text))
     : Result.fail({ at, detail: `${JSON.stringify(text)} is no job id: one is a whole number above zero` })
 
-const unitMs: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000
-}
-
 const instant = ({ at, text }: Value, now: DateTime.Utc): Result.Result<DateTime.Utc, Fault> => {
-  const [, amount, unit = ""] = /^(\d{1,9}(?:\.\d+)?)([smhdw])$/.exec(text) ?? []
-  if (amount !== undefined) {
-    const ago = DateTime.make(DateTime.toEpochMillis(now) - Math.round(Number(amount) * (unitMs[unit] ?? 0)))
+  const length = DurationText.parse(text)
+  if (Result.isSuccess(length)) {
+    const ago = DateTime.make(DateTime.toEpochMillis(now) - length.success)
     if (Option.isSome(ago)) return Result.succeed(DateTime.toUtc(ago.value))
   }
   const zoned = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:\d\d)?$/.exec(text)

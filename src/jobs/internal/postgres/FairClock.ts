@@ -13,11 +13,10 @@ export const make = ({ house, s }: Pick<StoreContext, "house" | "s">) =>
   Effect.sync(() => {
     const told = new Map<number, { readonly ord: bigint; readonly at: bigint }>()
     return {
-      reached: (queue: number, rows: ReadonlyArray<{ readonly ord: bigint; readonly job_id: bigint }>) =>
+      reached: (queue: number, last: { readonly ord: bigint; readonly jobId: bigint }) =>
         Effect.flatMap(Clock.monotonicTimeNanos, (now): Effect.Effect<void, SqlError> => {
-          const last = rows.at(-1)
           // in order of age the ord is near the id, and virtual time far below
-          if (last === undefined || last.ord >= last.job_id >> 20n) return Effect.void
+          if (last.ord >= last.jobId >> 20n) return Effect.void
           const before = told.get(queue)
           if (before !== undefined && (now - before.at < every || last.ord <= before.ord)) return Effect.void
           told.set(queue, { ord: last.ord, at: now })

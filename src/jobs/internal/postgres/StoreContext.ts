@@ -66,4 +66,4 @@ export const inTransaction = (sql: PgClient.PgClient): Effect.Effect<boolean> =>
   )
 
 export const unavailable = (operation: string, error: SqlError) =>
-  new JobStoreUnavailable({ operation, detail: SqlFault.explain(error) })
+  new JobStoreUnavailable({ operation, detail: SqlFault.explain(error, "PostgresJobStore.migrations") })

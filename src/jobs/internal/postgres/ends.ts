@@ -4,8 +4,8 @@
 import * as StoredText from "../../../store/StoredText.ts"
 import type { JobFailure } from "../../Job.ts"
 import type { End } from "../../JobStore.ts"
-import { type Address, addressOf } from "./claim.ts"
 import * as jsonText from "./jsonText.ts"
+import { type Address, addressOf } from "./TakenJob.ts"
 
 /** Ends that go in one statement. */
 export interface Group {

@@ -8,10 +8,10 @@ import type { SqlError } from "effect/sql/SqlError"
 import { type JobId } from "../../Job.ts"
 import { LeaseLost, OtherTransaction } from "../../JobError.ts"
 import type { End, Member, Working } from "../../JobStore.ts"
-import { addressOf } from "./claim.ts"
 import * as columns from "./columns.ts"
 import { type Group, grouped, type Row, row } from "./ends.ts"
 import { inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
+import { addressOf } from "./TakenJob.ts"
 import type { Wakes } from "./wakes.ts"
 
 export const make = ({ house, s, user }: StoreContext, wakes: Wakes) => {

@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import type { Claimed, End, Member, Working } from "../../JobStore.ts"
-import { addressOf } from "./claim.ts"
 import * as columns from "./columns.ts"
 import { outside, type StoreContext } from "./StoreContext.ts"
+import { addressOf } from "./TakenJob.ts"
 import type { Wakes } from "./wakes.ts"
 
 export const make = (

@@ -4,8 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { Working } from "../../JobStore.ts"
-import { addressOf } from "./claim.ts"
 import { outside, type StoreContext } from "./StoreContext.ts"
+import { addressOf } from "./TakenJob.ts"
 
 export const make = ({ house, s }: StoreContext): Pick<Working, "isolate"> => ({
   isolate: (member, job) => {

@@ -3,10 +3,10 @@
  */
 import * as Effect from "effect/Effect"
 import type { Working } from "../../JobStore.ts"
-import { addressOf } from "./claim.ts"
 import * as columns from "./columns.ts"
 import * as jsonText from "./jsonText.ts"
 import { outside, type StoreContext } from "./StoreContext.ts"
+import { addressOf } from "./TakenJob.ts"
 import type { Wakes } from "./wakes.ts"
 
 export const make = ({ house, s }: StoreContext, wakes: Wakes): Pick<Working, "progress"> => ({

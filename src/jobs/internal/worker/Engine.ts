@@ -162,7 +162,7 @@ export class Engine {
     const isIts = (live: LiveAttempt) => live.membership === membership
     for (const lane of this.lanes.values()) {
       for (const live of lane.unbegun(isIts)) this.letGo(live)
-      for (const live of [...lane.running].filter(isIts)) this.cut(live, { kind: "lost" })
+      for (const live of lane.running) if (isIts(live)) this.cut(live, { kind: "lost" })
       lane.noteRoom()
     }
     this.results.bell.ring()

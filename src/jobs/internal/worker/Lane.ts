@@ -6,6 +6,7 @@
  */
 import { Bell } from "./Bell.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
+import { Slots } from "./Slots.ts"
 
 /** Most jobs of one claim. */
 const most = 1000
@@ -17,7 +18,7 @@ const deepest = 2 * most
 export class Lane {
   readonly name: string
   readonly capacity: number
-  readonly running = new Set<LiveAttempt>()
+  readonly running = new Slots()
   /** Rings when the claimer may want to look: there may be jobs, or there is room. */
   readonly bell = new Bell()
   /** What the claimer waits for. */

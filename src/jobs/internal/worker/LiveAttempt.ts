@@ -64,6 +64,8 @@ export class LiveAttempt implements AttemptService, Journal {
   readonly membership: Membership
   readonly around: Surroundings
   place: Place = "held"
+  /** Its place among those that run. */
+  slot = -1
   /** When it was claimed, and when its handler was begun, -1 before that: milliseconds of the worker's life. */
   readonly claimedAt: number
   begunAt = -1

@@ -64,7 +64,7 @@ export const finisher = ({ crew, engine, onFenced, patience, store }: {
       if (Result.isSuccess(answer)) {
         // after an answer that was lost, the first attempt may be what fenced the second
         if (!isRepeated) fence(batch, answer.success)
-        yield* Waiters.tell(store, batch.map(({ end }) => end.job.id))
+        yield* Waiters.tell(store, batch.map(({ end }) => end.job))
         rest = rest.slice(batch.length)
         membership.inHand -= batch.length
         size = Math.min(most, size * 2)
@@ -98,7 +98,7 @@ export const finisher = ({ crew, engine, onFenced, patience, store }: {
       }
       const answer = yield* finish(membership, [one.ended])
       if (Result.isSuccess(answer)) {
-        yield* Waiters.tell(store, [one.ended.live.job.id])
+        yield* Waiters.tell(store, [one.ended.live.job])
         membership.inHand -= 1
         continue
       }

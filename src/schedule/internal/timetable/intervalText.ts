@@ -1,7 +1,8 @@
 /**
  * Intervals as people and files write them.
  */
-import * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import * as DurationText from "../../../core/DurationText.ts"
 
 const units = {
   week: 604_800_000,
@@ -25,13 +26,5 @@ export const words = (millis: number): string => {
   return `${count} ${unit}${count === 1 ? "" : "s"}`
 }
 
-const milliseconds = (text: string): number | undefined => {
-  if (/^\d{1,12}$/.test(text)) return Number(text) * 1000
-  const [, count, unit] = /^(\d{1,16}) (millisecond|second|minute|hour|day|week)s?$/.exec(text) ?? []
-  if (count !== undefined) return Number(count) * (Object.entries(units).find(([name]) => name === unit)?.[1] ?? 0)
-  if (/^P(?!.*Y)(?![^T]*M)/.test(text)) {
-    const iso = Duration.fromIso(text)
-    return iso._tag === "Some" ? Duration.toMillis(iso.value) : undefined
-  }
-  return undefined
-}
+const milliseconds = (text: string): number | undefined =>
+  /^\d{1,12}$/.test(text) ? Number(text) * 1000 : Result.getOrUndefined(DurationText.parse(text))
