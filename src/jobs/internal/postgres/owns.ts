@@ -4,8 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { Working } from "../../JobStore.ts"
-import { addressOf } from "./claim.ts"
 import { joining, type StoreContext } from "./StoreContext.ts"
+import { addressOf } from "./TakenJob.ts"
 
 export const make = (ctx: StoreContext): Pick<Working, "owns"> => ({
   owns: (member, job) => {
