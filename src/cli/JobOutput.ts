@@ -68,7 +68,8 @@ const queueFields: Output.Columns<QueueSummary> = {
   pending: ({ counts }) => String(counts.pending),
   oldest: ({ counts, oldestMs }) => counts.available === 0 ? "" : span(oldestMs),
   limit: ({ limit }) => limit ?? "",
-  workers: ({ workers }) => String(workers)
+  workers: ({ workers }) => String(workers),
+  rate: ({ recent }) => `${recent.perSecond}/s`
 }
 
 /** Prints many queues. */
@@ -77,6 +78,9 @@ export const queues = Output.list(QueueSummary, queueFields)
 /** Prints one queue. */
 export const queue = Output.one(QueueSummary, {
   ...queueFields,
+  "last 5 s": ({ recent: { cancelled, completed, discarded, runMs } }) =>
+    `${completed} completed, ${discarded} discarded, ${cancelled} cancelled` +
+    (runMs === null ? "" : `, ${span(runMs)} on average`),
   parked: ({ parked }) => String(parked),
   paused: ({ pausedAt }) => instant(pausedAt),
   fair: ({ fair }) => fair ? "tenants take turns" : "no",

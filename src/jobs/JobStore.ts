@@ -234,6 +234,20 @@ export interface QueueState extends QueueSettings {
 }
 
 /**
+ * What a queue has got done within a time: jobs that ended in it, without those that keep no history.
+ *
+ * @category models
+ */
+export interface QueueEnds {
+  readonly queue: string
+  readonly completed: number
+  readonly discarded: number
+  readonly cancelled: number
+  /** Average run time of their last attempts in milliseconds; null where none of them ran. */
+  readonly runMs: number | null
+}
+
+/**
  * @category models
  */
 export interface JobPage {
@@ -407,6 +421,8 @@ export interface Steering {
   /** Removes payloads, outputs, failures and logs of ended jobs for good; their history stays. */
   readonly erase: (ids: ReadonlyArray<JobId>, by: Cancellation) => Answer<ReadonlySet<JobId>>
   readonly queues: Answer<ReadonlyArray<QueueState>>
+  /** Of the queues of which a job ended within so many milliseconds from now. */
+  readonly ends: (withinMs: number) => Answer<ReadonlyArray<QueueEnds>>
   readonly pause: (queue: string, paused: boolean) => Effect.Effect<void, JobStoreUnavailable | QueueNotFound>
   /** Makes the queue known where it is not. Answers what stands in the way, or null. */
   readonly configure: (queue: string, settings: Partial<QueueSettings>) => Answer<string | null>

@@ -12,6 +12,7 @@ import { jobIdOf } from "../jobs/Job.ts"
 import * as JobFilter from "../jobs/JobFilter.ts"
 import { JobStore } from "../jobs/JobStore.ts"
 import * as gaugeFamily from "./internal/gaugeFamily.ts"
+import * as QueueSummaries from "./QueueSummaries.ts"
 
 // of the work that runs, so many of the newest are looked through for the oldest
 const looked = 1000
@@ -31,13 +32,18 @@ export const make = Effect.gen(function*() {
     "How long the oldest available job of the queue has waited"
   )
   const paused = gaugeFamily.make("ostinato_queue_paused", "1 where the queue is paused")
+  const workers = gaugeFamily.make("ostinato_queue_workers", "Living workers that serve the queue, on all nodes")
+  const throughput = gaugeFamily.make(
+    "ostinato_queue_completed_per_second",
+    "Jobs of the queue that completed within the last 5 seconds, for each of these"
+  )
   const oldest = gaugeFamily.make(
     "ostinato_task_oldest_running_seconds",
     "How long the oldest work of the task that has not ended has run"
   )
 
   const queues = Effect.gen(function*() {
-    const all = yield* store.queues
+    const all = yield* QueueSummaries.list
     yield* jobs(
       all.flatMap(({ counts, name: queue }) =>
         Object.entries(counts).map(([state, value]) => ({ labels: { queue, state }, value }))
@@ -46,6 +52,8 @@ export const make = Effect.gen(function*() {
     yield* parked(all.map(({ name: queue, parked: value }) => ({ labels: { queue }, value })))
     yield* age(all.map(({ name: queue, oldestMs }) => ({ labels: { queue }, value: oldestMs / 1000 })))
     yield* paused(all.map(({ name: queue, pausedAt }) => ({ labels: { queue }, value: pausedAt === null ? 0 : 1 })))
+    yield* workers(all.map(({ name: queue, workers: value }) => ({ labels: { queue }, value })))
+    yield* throughput(all.map(({ name: queue, recent }) => ({ labels: { queue }, value: recent.perSecond })))
   })
 
   const running = Effect.gen(function*() {
@@ -65,6 +73,7 @@ export const make = Effect.gen(function*() {
   })
 
   const refresh = Effect.andThen(queues, running).pipe(
+    Effect.provideService(JobStore, store),
     Effect.catchTag(["JobStoreUnavailable", "RunLogUnavailable"], (error) => Effect.logWarning(error.message)),
     Effect.withTracerEnabled(false)
   )

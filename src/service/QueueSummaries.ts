@@ -1,10 +1,11 @@
 /**
- * Queues as operators see them: their jobs by state, their settings, and how many living workers serve them.
+ * Queues as operators see them: their jobs by state, their settings, how many living workers serve them, and what these
+ * have got done of late.
  */
 import * as Effect from "effect/Effect"
 import { type JobSettingRefused, type JobStoreUnavailable, QueueNotFound } from "../jobs/JobError.ts"
 import * as JobQueue from "../jobs/JobQueue.ts"
-import { JobStore, type QueueState } from "../jobs/JobStore.ts"
+import { JobStore, type QueueEnds, type QueueState } from "../jobs/JobStore.ts"
 import type { LimitValues, QueueSummary } from "./QueuesApi.ts"
 
 /**
@@ -16,8 +17,10 @@ export const list: Effect.Effect<ReadonlyArray<QueueSummary>, JobStoreUnavailabl
   const store = yield* JobStore
   const queues = yield* store.queues
   const members = yield* store.members
+  const ends = new Map((yield* store.ends(recentMs)).map((each) => [each.queue, each]))
+  const workersOf = (name: string) => members.filter(({ serves }) => Object.hasOwn(serves, name)).length
   return queues
-    .map((queue) => summary(queue, members.filter(({ serves }) => Object.hasOwn(serves, queue.name)).length))
+    .map((queue) => summary(queue, workersOf(queue.name), recentOf(ends.get(queue.name))))
     .sort((a, b) => a.name < b.name ? -1 : 1)
 })
 
@@ -73,7 +76,18 @@ export const setLimit = (
     ...(rate === null ? {} : { rate: { units: rate.units, per: rate.perMs, burst: rate.burst } })
   })
 
-const summary = ({ ageingMs, counts, fair, limit, name, oldestMs, parked, pausedAt }: QueueState, workers: number) => ({
+const recentMs = 5000
+
+const recentOf = (ends: QueueEnds | undefined): QueueSummary["recent"] => {
+  const { cancelled = 0, completed = 0, discarded = 0, runMs = null } = ends ?? {}
+  return { completed, discarded, cancelled, perSecond: completed * 1000 / recentMs, runMs }
+}
+
+const summary = (
+  { ageingMs, counts, fair, limit, name, oldestMs, parked, pausedAt }: QueueState,
+  workers: number,
+  recent: QueueSummary["recent"]
+): QueueSummary => ({
   name,
   pausedAt,
   counts,
@@ -82,5 +96,6 @@ const summary = ({ ageingMs, counts, fair, limit, name, oldestMs, parked, paused
   limit,
   fair,
   ageingMs,
-  workers
+  workers,
+  recent
 })

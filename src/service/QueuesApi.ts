@@ -90,7 +90,17 @@ export const QueueSummary = Schema.Struct({
   /** How long a job waits for each step of priority, in milliseconds; null: a better priority always goes first. */
   ageingMs: Schema.NullOr(Schema.Finite),
   /** Living workers that serve it. */
-  workers: Schema.Int
+  workers: Schema.Int,
+  /** What ended within the last 5 seconds. */
+  recent: Schema.Struct({
+    completed: Schema.Int,
+    discarded: Schema.Int,
+    cancelled: Schema.Int,
+    /** Completed ones, for each second. */
+    perSecond: Schema.Finite,
+    /** Average run time of their last attempts in milliseconds; null: none of them ran. */
+    runMs: Schema.NullOr(Schema.Finite)
+  })
 })
 
 /**

@@ -251,7 +251,7 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
       assert.strictEqual((yield* ask("POST", `/jobs/${open.id}/erase`, {})).status, 409)
     }))
 
-  it.effect("pauses, resumes, limits and drains a queue, holds a task, and tells an autoscaler its backlog", () =>
+  it.effect("S3.29 pauses, resumes, limits and drains a queue, tells its throughput, holds a task, and tells an autoscaler its backlog", () =>
     Effect.gen(function*() {
       const summary = got(QueueSummary)
       const paused = yield* summary("POST", "/queues/mail/pause")
@@ -263,7 +263,12 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
       yield* summary("POST", "/queues/mail/resume")
       yield* until(id, "completed")
       const values = { permits: 2, rate: { units: 10, perMs: 1000, burst: 5 } }
-      assert.deepInclude(yield* summary("PUT", "/queues/mail/limit", values), { limit: "mail", workers: 1 })
+      const limited = yield* summary("PUT", "/queues/mail/limit", values)
+      assert.deepInclude(limited, { limit: "mail", workers: 1 })
+      const { cancelled, completed, discarded, perSecond } = limited.recent
+      const { workers: _, waiting: __, running: ___, ...ends } = yield* JobQueue.stats("mail")
+      assert.isAtLeast(completed, 1)
+      assert.deepInclude(ends, { completed, discarded, cancelled, perSecond })
       assert.include((yield* ask("GET", "/limits")).body, encode({ name: "mail", ...values }))
       assert.deepInclude(yield* summary("DELETE", "/queues/mail/limit"), { limit: null })
       const running = yield* enqueue({ task: "test.held", payload: { n: 2 }, queue: "held" })

@@ -55,7 +55,7 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("the jobs of a
       )
     }))
 
-  it.effect("S2.86 tells depth and age of queues, the oldest running task and the bytes of the tables, as SQL counts them", () =>
+  it.effect("S2.86 S3.29 tells depth and age of queues, the oldest running task and the bytes of the tables, as SQL counts them", () =>
     Effect.gen(function*() {
       const url = HttpServer.formatAddress((yield* HttpServer.HttpServer).address)
       const sql = yield* SqlClient.SqlClient
@@ -79,6 +79,9 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("the jobs of a
       const sorted = (rows: ReadonlyArray<object>) => rows.map((row) => JSON.stringify(row)).sort()
       assert.deepStrictEqual(sorted(shown), sorted(counted.map(({ n, queue, state }) => ({ queue, state, n }))))
       assert.deepStrictEqual(counted.find(({ queue, state }) => queue === "bare" && state === "running")?.n, 2)
+      const workers = yield* sql`SELECT FROM ostinato.worker WHERE serves ? 'bare' AND expires_at > now()`
+      assert.strictEqual(samples.get(`ostinato_queue_workers{queue="bare"}`), workers.length)
+      assert.strictEqual(samples.get(`ostinato_queue_completed_per_second{queue="bare"}`), 0)
       assert.isAtLeast(samples.get(`ostinato_queue_oldest_job_age_seconds{queue="bare"}`) ?? -1, 0)
       assert.isAtLeast(samples.get(`ostinato_task_oldest_running_seconds{task="bare.endless"}`) ?? -1, 0)
       const [ready] = yield* sql<{ bytes: number }>`SELECT pg_total_relation_size('ostinato.ready')::float8 AS bytes`

@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import { Supervisor } from "../../core/Supervisor.ts"
 import * as control from "../internal/memory/control.ts"
 import * as due from "../internal/memory/due.ts"
+import * as ends from "../internal/memory/ends.ts"
 import * as enqueue from "../internal/memory/enqueue.ts"
 import * as fair from "../internal/memory/fair.ts"
 import * as graph from "../internal/memory/graph.ts"
@@ -121,6 +122,7 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
       retry: (ids) => step((now) => control.retry(tables, ids, now)),
       erase: (ids) => step(() => control.erase(tables, ids)),
       queues: look((now) => query.queues(tables, now)),
+      ends: (withinMs) => look((now) => ends.since(tables, now - withinMs)),
       pause: (name, paused) =>
         Effect.flatMap(
           step((now) => queueSettings.pause(tables, name, paused, now)),

@@ -47,6 +47,21 @@ describe("queues", () => {
       assert.strictEqual(yield* code(ShowQueue.show({ queue: "none", ...json })), 3)
     }).pipe(Effect.provide(Live)))
 
+  it.effect("S3.29 show how many are done a second, by how jobs ended within the last five", () =>
+    Effect.gen(function*() {
+      yield* JobQueue.enqueue(Mail, {}, { queue: "mail" })
+      yield* Effect.gen(function*() {
+        while ((yield* JobQueue.stats("mail")).completed < 1) yield* Effect.yieldNow
+        yield* ShowQueue.show({ queue: "mail", output: "table", json: false })
+        const shown = String((yield* TestConsole.logLines).at(-1))
+        assert.match(shown, /1 completed, 0 discarded, 0 cancelled, 0 ms on average/)
+        yield* ListQueues.list({ output: "table", json: false })
+        assert.match(String((yield* TestConsole.logLines).at(-1)), / 0\.2\/s/)
+      }).pipe(Effect.provide(
+        Layer.provide(JobWorker.layer({ queues: { mail: {} }, tasks: [Mail] }), Mail.toLayer(() => Effect.void))
+      ))
+    }).pipe(Effect.provide(Live)))
+
   it.effect("pause and resume one; drain waits for what runs, and ends with 124 where that does not end", () =>
     Effect.gen(function*() {
       const [begun, go] = [yield* Latch.make(), yield* Latch.make()]

@@ -15,7 +15,8 @@ const by = { actor: "ada", reason: "no longer wanted" }
 const somebodyWaits = Effect.flatMap(PgClient.PgClient, (sql) =>
   Effect.repeat(
     sql<{ n: number }>`
-      SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%cancel(%'`,
+      SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%cancel(%'`,
     { until: ([row]) => row!.n > 0, schedule: Schedule.spaced("5 millis") }
   ))
 

@@ -47,7 +47,7 @@ const database = Layer.unwrap(Effect.gen(function*() {
   return Layer.effectDiscard(Effect.forEach(lines, Migration.run)).pipe(
     Layer.provideMerge(Database.layer({ url: Redacted.make(asClerk.href), directory: "/nonexistent" }))
   )
-})).pipe(Layer.provideMerge(TestDatabase.layer()))
+})).pipe(Layer.provideMerge(TestDatabase.layerAlone()))
 
 const store = PostgresJobStore.layer().pipe(
   Layer.provideMerge(Notifier.layer()),

@@ -65,7 +65,7 @@ const day = Effect.gen(function*() {
   return first!.id
 }).pipe(Effect.scoped)
 
-layer(TestDatabase.layer(), { excludeTestServices: true, timeout: 60_000 })("tables of jobs", (it) => {
+layer(TestDatabase.layerAlone(), { excludeTestServices: true, timeout: 60_000 })("tables of jobs", (it) => {
   it.effect("a store without its tables says which migrations make them, for the first job and for the first worker", () =>
     Effect.gen(function*() {
       const { url } = yield* Database

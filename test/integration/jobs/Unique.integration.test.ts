@@ -19,7 +19,8 @@ const holders = (text: string) =>
 const somebodyWaits = Effect.flatMap(PgClient.PgClient, (sql) =>
   Effect.repeat(
     sql<{ n: number }>`
-      SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%enqueue%'`,
+      SELECT count(*)::int AS n FROM pg_stat_activity
+      WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%enqueue%'`,
     { until: ([row]) => row!.n > 0, schedule: Schedule.spaced("5 millis") }
   ))
 

@@ -80,7 +80,7 @@ layer(TestDatabase.layer(PostgresRunLog.migrations, PostgresCheckpointStore.migr
       yield* Fiber.join(reads)
       const rows = yield* outside<{ name: string; count: number }>`
         SELECT application_name AS name, count(*)::int AS count FROM pg_stat_activity
-        WHERE backend_type = 'client backend' AND application_name NOT LIKE ${`ostinato:%:${process.pid}`}
+        WHERE datname = current_database() AND application_name NOT LIKE ${`ostinato:%:${process.pid}`}
         GROUP BY 1 ORDER BY 1`
       assert.deepStrictEqual(rows.map(({ count, name }) => [name, count]), [
         ["ostinato:control:declared", 2],
@@ -155,7 +155,7 @@ layer(TestDatabase.layer(PostgresRunLog.migrations, PostgresCheckpointStore.migr
       assert.deepStrictEqual(yield* Context.get(services, RunLog).list({}), [])
       const names = yield* outside<{ name: string }>`
         SELECT DISTINCT application_name AS name FROM pg_stat_activity
-        WHERE application_name = 'shop' OR application_name LIKE '%:host' ORDER BY 1`
+        WHERE datname = current_database() AND (application_name = 'shop' OR application_name LIKE '%:host') ORDER BY 1`
       assert.deepStrictEqual(names.map(({ name }) => name), ["ostinato:control:host", "shop"])
     }))
 

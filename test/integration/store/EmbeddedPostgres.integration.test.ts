@@ -13,7 +13,7 @@ import { EmbeddedPostgres } from "../../../src/store/EmbeddedPostgres.ts"
 import * as Binaries from "../../../src/store/internal/Binaries.ts"
 import * as OsProcess from "../../../src/store/internal/OsProcess.ts"
 import * as ServerProgram from "../../../src/store/internal/ServerProgram.ts"
-import { failure, folder, isRoot, live, notes, query, serve, until } from "./embedded.ts"
+import { failure, folder, isRoot, live, notes, query, serve, until, usedFolder } from "./embedded.ts"
 import * as Program from "./program.ts"
 
 describe("EmbeddedPostgres", () => {
@@ -41,7 +41,7 @@ describe("EmbeddedPostgres", () => {
 
   live("keeps data and settings apart: rows stay, settings are those of each start", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       yield* serve({ directory }, query((sql) => sql`create table note as select 'kept'::text as text`))
       yield* serve(
         { directory, settings: { work_mem: "7MB", listen_addresses: "*" } },
@@ -58,7 +58,7 @@ describe("EmbeddedPostgres", () => {
 
   live("keeps committed rows when its owner is killed with SIGKILL", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       const owner = yield* Program.start("owner.ts", [directory])
       yield* owner.send("go")
       const ready = yield* Program.readJson(owner)
@@ -81,7 +81,7 @@ describe("EmbeddedPostgres", () => {
     "S1.23 a server that is killed is started again by itself, with all committed rows, for the same clients",
     () =>
       Effect.gen(function*() {
-        const directory = yield* folder
+        const directory = yield* usedFolder
         yield* serve(
           { directory },
           query((sql) =>
@@ -107,7 +107,7 @@ describe("EmbeddedPostgres", () => {
     "S1.23 a server that ends again and again is given up, and says so; nothing is left running or lost",
     () =>
       Effect.gen(function*() {
-        const directory = yield* folder
+        const directory = yield* usedFolder
         const last = yield* serve(
           { directory, restarts: 1 },
           Effect.gen(function*() {
@@ -131,7 +131,7 @@ describe("EmbeddedPostgres", () => {
 
   live("S1.23 a server that cannot be started again says why", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       const fs = yield* FileSystem.FileSystem
       yield* serve(
         { directory, restarts: 1 },
@@ -148,7 +148,7 @@ describe("EmbeddedPostgres", () => {
 
   live("does not report the stop that the closing scope asked for", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       const watcher = yield* serve(
         { directory },
         Effect.flatMap(EmbeddedPostgres, ({ awaitExit }) => Effect.forkScoped(awaitExit, { startImmediately: true }))
@@ -161,7 +161,7 @@ describe("EmbeddedPostgres", () => {
 
   live("stops a server that a dead owner left running, and starts anew on its data", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       const fs = yield* FileSystem.FileSystem
       const path = yield* Path.Path
       yield* serve({ directory }, query((sql) => sql`create table note as select 'kept'::text as text`))
@@ -200,7 +200,7 @@ describe("EmbeddedPostgres", () => {
 
   live("refuses a second owner in another process and names the first", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       const owner = yield* Program.start("owner.ts", [directory])
       yield* owner.send("go")
       yield* owner.read
@@ -213,7 +213,7 @@ describe("EmbeddedPostgres", () => {
 
   live("refuses a second owner in the same process until the first is closed", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       yield* serve(
         { directory },
         Effect.gen(function*() {
@@ -242,7 +242,7 @@ describe("EmbeddedPostgres", () => {
 
   live("serves until the scope closes when the owner's process group is interrupted", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       const owner = yield* Program.start("owner.ts", [directory])
       yield* owner.send("go")
       yield* owner.read
@@ -358,7 +358,7 @@ describe("EmbeddedPostgres", () => {
 
   live("shows the server's own words when it does not come up, and the next start works", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
+      const directory = yield* usedFolder
       const reason = yield* failure({ directory, settings: { no_such_setting: "1" } })
       assert.strictEqual(reason._tag, "StartFailed")
       assert.include(reason.message, "unrecognized configuration parameter \"no_such_setting\"")

@@ -37,7 +37,7 @@ const database = Layer.unwrap(Effect.gen(function*() {
   return Layer.effectDiscard(Effect.forEach(lines, Migration.run)).pipe(
     Layer.provideMerge(Database.layer({ url: Redacted.make(asClerk.href), directory: "/nonexistent" }))
   )
-})).pipe(Layer.provideMerge(TestDatabase.layer()))
+})).pipe(Layer.provideMerge(TestDatabase.layerAlone()))
 
 layer(database, { excludeTestServices: true, timeout: 60_000 })("D.13 the least-privileged role", (it) => {
   it.effect("D.13 owns no table, may make none, and is no superuser", () =>

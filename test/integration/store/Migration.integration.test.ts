@@ -43,7 +43,7 @@ const shape = Effect.fnUntraced(function*(schema: string) {
   return [...columns, ...indexes].map(({ told }) => told)
 })
 
-layer(TestDatabase.layer(), { excludeTestServices: true, timeout: 60_000 })("Migration", (it) => {
+layer(TestDatabase.layerAlone(), { excludeTestServices: true, timeout: 60_000 })("Migration", (it) => {
   it.effect("a line is applied once, though six nodes start at the same time", () =>
     Effect.gen(function*() {
       const applied = yield* Effect.forEach(

@@ -164,12 +164,10 @@ layer(TestDatabase.layer(), { excludeTestServices: true, timeout: 60_000 })("Not
 
   it.effect("where LISTEN delivers nothing, everybody polls, and this process is woken at once all the same", () =>
     Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
       const database = yield* Database
       // notifications stay within one database: a listener in another one is as deaf as behind a pooler
-      yield* sql`CREATE DATABASE deaf`
       const url = new URL(Redacted.value(database.url))
-      url.pathname = "/deaf"
+      url.pathname = "/postgres"
       const deaf = Database.of({
         ...database,
         connection: (role) => ({ ...database.connection(role), url: Redacted.make(url.href) })

@@ -9,6 +9,7 @@ import * as Path from "effect/Path"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from "../../../src/store/EmbeddedPostgres.ts"
+import * as Cluster from "../../fixtures/once/Cluster.ts"
 
 /** Only root can be several users. */
 export const isRoot = process.getuid?.() === 0
@@ -21,6 +22,9 @@ export const folder = Effect.gen(function*() {
   yield* fs.chmod(made, 0o755)
   return path.join(made, "data")
 })
+
+/** The same as an earlier start has left it: for tests that are not about the first one. */
+export const usedFolder = Effect.tap(folder, Cluster.put)
 
 /** Runs `use` while a server runs. */
 export const serve = <A, E, R>(options: EmbeddedPostgresOptions, use: Effect.Effect<A, E, R>) =>

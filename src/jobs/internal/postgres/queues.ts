@@ -5,7 +5,7 @@ import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as StoredText from "../../../store/StoredText.ts"
-import type { QueueSettings, QueueState } from "../../JobStore.ts"
+import type { QueueEnds, QueueSettings, QueueState } from "../../JobStore.ts"
 
 export const make = (options: {
   readonly sql: PgClient.PgClient
@@ -71,6 +71,16 @@ export const make = (options: {
       }))
   )
 
+  const ends = (withinMs: number) =>
+    sql<QueueEnds>`
+      SELECT q.name AS queue, count(*) FILTER (WHERE d.outcome = 'c')::int AS completed,
+        count(*) FILTER (WHERE d.outcome = 'f')::int AS discarded,
+        count(*) FILTER (WHERE d.outcome = 'x')::int AS cancelled,
+        (avg(extract(epoch FROM d.finished_at - d.claimed_at)) * 1000)::float8 AS "runMs"
+      FROM ${s}.done d JOIN ${s}.job j ON j.id = d.job_id JOIN ${s}.queue q ON q.id = j.queue_id
+      WHERE d.finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'
+      GROUP BY q.name`.unprepared
+
   /** Whether there is such a queue. */
   const pause = Effect.fnUntraced(function*(queue: string, paused: boolean) {
     const [row] = yield* sql<{ id: number }>`
@@ -127,5 +137,5 @@ export const make = (options: {
       ([row]) => row?.id
     )
 
-  return { list, pause, configure }
+  return { list, ends, pause, configure }
 }

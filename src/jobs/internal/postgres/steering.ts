@@ -57,6 +57,7 @@ export const make = (
     count: (filter, atMost) => search("count jobs", find.count(filter, atMost)),
     erase: (ids, by) => write("erase", (parts) => parts.erase(ids, by)),
     queues: outside("list queues", house.queues.list),
+    ends: (withinMs) => outside("count ends", house.queues.ends(withinMs)),
     pause: (queue, paused) =>
       Effect.flatMap(
         write(paused ? "pause" : "resume", (parts) => parts.queues.pause(queue, paused)),

@@ -172,6 +172,33 @@ export const controlFacts = (fact: Fact) => {
   )
 
   fact(
+    "S3.29 counts what ended within a time by queue and end, with how long it ran",
+    Effect.gen(function*() {
+      const { claimed, end, enqueue, queue, store } = yield* lane
+      const other = yield* lane
+      const [waits] = yield* enqueue({ delayMs: later }, {}, {}, {}, {})
+      const [one, two, three] = yield* claimed(3)
+      yield* other.enqueue({})
+      yield* other.end(yield* other.only, "cancelled")
+      yield* end(one, "completed")
+      yield* end(two, "completed")
+      yield* end(three, "discarded", { failure: failure("Late") })
+      yield* store.cancel([waits], nobody)
+      const ends = yield* store.ends(later)
+      const found = ends.find((each) => each.queue === queue)
+      assert.deepInclude(found ?? {}, { completed: 2, discarded: 1, cancelled: 1 })
+      const runMs = (yield* store.getMany([one.id, two.id, three.id])).flatMap(({ finishedAt, startedAt }) =>
+        finishedAt === null || startedAt === null
+          ? []
+          : [DateTime.toEpochMillis(finishedAt) - DateTime.toEpochMillis(startedAt)]
+      )
+      assert.closeTo(found?.runMs ?? -1, runMs.reduce((sum, ms) => sum + ms, 0) / 3, 1)
+      assert.isUndefined((yield* store.ends(0)).find((each) => each.queue === queue))
+      assert.deepInclude(ends.find((each) => each.queue === other.queue) ?? {}, { completed: 0, cancelled: 1 })
+    })
+  )
+
+  fact(
     "knows who is alive, with what they serve, and the queues that they serve",
     Effect.gen(function*() {
       const { store } = yield* lane
