@@ -5,32 +5,62 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import { JobId } from "ostinato/jobs/Job"
 import * as JobSelection from "./JobSelection.ts"
 import * as Output from "./Output.ts"
 import { NothingDone, PartlyDone } from "./PartlyDone.ts"
 
-type Kinds = Readonly<Record<string, ReadonlyArray<JobId>>>
+/** Every kind of outcome: its name in JSON, and its words. */
+const kinds = {
+  cancelled: "cancelled",
+  askedToStop: "asked to stop",
+  dueNow: "due now",
+  redriven: "redriven",
+  askedBefore: "asked to stop before",
+  endedBefore: "ended already",
+  unchanged: "completed, running or due already",
+  redrivenBefore: "redriven before",
+  refused: "refused",
+  notDiscarded: "not discarded",
+  notThere: "not there"
+} as const
 
-/** Prints the outcome, and fails where it was not done for all. */
+type Kind = keyof typeof kinds
+
+type Outcomes = Readonly<Partial<Record<Kind, ReadonlyArray<JobId>>>>
+
+/** Prints the outcome, and fails where it was not done for all. In JSON each kind is there, also where it is empty. */
 export const print = Effect.fnUntraced(function*(
   wish: { readonly output: Output.Format; readonly json: boolean },
-  { done, not }: { readonly done: Kinds; readonly not: Kinds }
+  { done, not }: { readonly done: Outcomes; readonly not: Outcomes }
 ) {
   const format = Output.formatOf(wish)
-  const all = Object.entries({ ...done, ...not }).filter(([, ids]) => ids.length > 0)
   if (format === "table") {
-    for (const [kind, ids] of all) yield* Console.log(`${JobSelection.jobs(ids.length)} ${kind}`)
-  } else yield* json(format, Object.fromEntries(all))
-  const failed = Object.entries(not).filter(([, ids]) => ids.length > 0)
+    for (const [kind, ids] of some({ ...done, ...not })) {
+      yield* Console.log(`${JobSelection.jobs(ids.length)} ${kinds[kind]}`)
+    }
+  } else yield* json(format, { ...done, ...not })
+  const failed = some(not)
   if (failed.length === 0) return
-  const detail = failed.map(([kind, ids]) => `${JobSelection.jobs(ids.length)} ${kind}: ${shown(ids)}`).join("; ")
-  if (Object.values(done).some((ids) => ids.length > 0)) return yield* new PartlyDone({ detail })
-  return yield* failed.every(([kind]) => kind === "not there")
+  const detail = failed.map(([kind, ids]) => `${JobSelection.jobs(ids.length)} ${kinds[kind]}: ${shown(ids)}`).join(
+    "; "
+  )
+  if (some(done).length > 0) return yield* new PartlyDone({ detail })
+  return yield* failed.every(([kind]) => kind === "notThere")
     ? new JobSelection.NoJobs({ detail })
     : new NothingDone({ detail })
 })
 
-const json = Output.one(Schema.Record(Schema.String, Schema.Array(JobId)), {})
+const some = (outcomes: Outcomes) =>
+  Struct.keys(outcomes).flatMap((kind) => {
+    const ids = outcomes[kind] ?? []
+    return ids.length === 0 ? [] : [[kind, ids] as const]
+  })
+
+const json = Output.one(
+  Schema.Record(Schema.Literals(Struct.keys(kinds)), Schema.optionalKey(Schema.Array(JobId))),
+  {}
+)
 
 const shown = (ids: ReadonlyArray<JobId>) => ids.length <= 5 ? ids.join(", ") : `${ids.slice(0, 5).join(", ")}, …`

@@ -5,10 +5,12 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as DurationText from "ostinato/core/DurationText"
 import { JobId } from "ostinato/jobs/Job"
 import { configured } from "./Configured.ts"
 import * as JobSelection from "./JobSelection.ts"
 import * as Output from "./Output.ts"
+import * as TimeFlag from "./TimeFlag.ts"
 
 const job = Argument.String("job").pipe(Argument.withSchema(JobId), Argument.withDescription("The id of the job"))
 
@@ -67,7 +69,10 @@ const enqueue = Command.make(
     ),
     queue: Flag.String("queue").pipe(Flag.withDescription("Another queue than its own"), Flag.optional),
     priority: Flag.Int("priority").pipe(Flag.withDescription("Lower goes first; 0 is normal"), Flag.optional),
-    delay: Flag.String("delay").pipe(Flag.withDescription("How long from now, e.g. \"5 minutes\""), Flag.optional),
+    delay: TimeFlag.make("delay").pipe(
+      Flag.withDescription(`How long from now until it is due, e.g. ${DurationText.examples}`),
+      Flag.optional
+    ),
     at: Flag.Date("at").pipe(Flag.withDescription("When it is due"), Flag.optional),
     tag: Flag.String("tag").pipe(Flag.withDescription("A word to find it by; may come again"), Flag.atLeast(0)),
     ...Output.flags

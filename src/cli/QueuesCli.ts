@@ -4,9 +4,12 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as DurationText from "ostinato/core/DurationText"
 import { configured } from "./Configured.ts"
 import * as Output from "./Output.ts"
+import * as TimeFlag from "./TimeFlag.ts"
 
 const queue = Argument.String("queue").pipe(Argument.withDescription("Name of the queue"))
 
@@ -34,10 +37,9 @@ const drain = Command.make(
   "drain",
   {
     queue,
-    timeout: Flag.Finite("timeout").pipe(
-      Flag.filter((seconds) => seconds >= 0, (seconds) => `${seconds} is no number of seconds`),
-      Flag.withDescription("Seconds to wait"),
-      Flag.withDefault(300)
+    timeout: TimeFlag.make("timeout").pipe(
+      Flag.withDescription(`How long to wait, e.g. ${DurationText.examples}`),
+      Flag.withDefault(Duration.minutes(5))
     ),
     ...Output.flags
   },

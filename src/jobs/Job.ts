@@ -23,7 +23,7 @@ import { Cancellation, RunId, StageRecord, Trigger } from "../core/TaskRun.ts"
  * @category models
  */
 export const JobId = Schema.String.check(
-  Schema.isPattern(/^[1-9][0-9]{0,18}$/),
+  Schema.isPattern(/^[1-9][0-9]{0,18}$/, { expected: "the id of a job, which is a number" }),
   // as text of 19 digits at most
   Schema.makeFilter((id: string) => id.length < 19 || id <= "9223372036854775807" || "Expected a value below 2^63")
 ).pipe(Schema.brand("JobId"))

@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import { RunStatistics } from "../core/RunStatistics.ts"
 import { RunDetails, RunId, RunStatus, TaskRun } from "../core/TaskRun.ts"
 import { SchedulePolicy } from "../schedule/SchedulePolicy.ts"
-import { by, Limit, StoreUnavailable } from "./ApiProblem.ts"
+import { by, Limit, StoreUnavailable, strict } from "./ApiProblem.ts"
 import { Jobs } from "./JobsApi.ts"
 import { Queues } from "./QueuesApi.ts"
 
@@ -115,5 +115,5 @@ export class Schedules extends HttpApiGroup.make("schedules").add(
  * @category apis
  */
 export class AdminApi extends HttpApi.make("ostinato").add(Runs).add(Schedules).add(Jobs).add(Queues)
-  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotateMerge(strict).middleware(HttpApiMiddleware.ProblemDetails)
 {}

@@ -4,9 +4,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import * as DurationText from "../core/DurationText.ts"
 import { type Job, type JobId, runIdOf } from "../jobs/Job.ts"
 import type { JobNotFound, JobStoreUnavailable } from "../jobs/JobError.ts"
 import * as JobFilter from "../jobs/JobFilter.ts"
@@ -22,11 +23,13 @@ import {
   JobConflict,
   JobRefused,
   JobsChanged,
+  JobsReset,
   JobUnknown,
   type NewJob,
   Ping,
   TaskUnknown
 } from "./JobsApi.ts"
+import * as NamedQueue from "./NamedQueue.ts"
 import * as Redaction from "./Redaction.ts"
 
 // most jobs that are counted, and that one call changes
@@ -93,12 +96,15 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
           Effect.flatMap(filterOf(q), (filter) => told(JobQueue.count(filter, { atMost: most }))).pipe(
             Effect.map((count) => ({ count }))
           ),
-        changes: ({ query: { limit = 50, q } }) =>
+        changes: ({ headers: { "last-event-id": last }, query: { limit = 50, q } }) =>
           Effect.gen(function*() {
-            const watch = JobChanges.watch(yield* filterOf(q), limit)
+            const watch = JobChanges.watch(yield* filterOf(q), limit, last)
             const changes = yield* told(Effect.provideService(watch, Redaction.Redaction, hide))
             return Stream.merge(
-              Stream.map(changes, (items) => JobsChanged.make({ data: { items } })),
+              Stream.map(changes, ({ event, id, jobs: items }) =>
+                event === "reset"
+                  ? JobsReset.make({ id, data: { items } })
+                  : JobsChanged.make({ id, data: { items } })),
               Stream.fromEffectSchedule(Effect.succeed(Ping.make({ data: "" })), Schedule.spaced("15 seconds"))
             )
           }),
@@ -187,14 +193,14 @@ const counted = ({ changed, more, unchanged }: JobQueue.Changed): Done => ({
 })
 
 const lengthOf = (delay: number | string): Effect.Effect<Duration.Duration, JobRefused> => {
-  // any text may be asked; what is no time is refused here
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
-  const read = Duration.fromInput(delay as Duration.Input)
-  return Option.isSome(read) && Duration.toMillis(read.value) >= 0 && Duration.isFinite(read.value)
-    ? Effect.succeed(read.value)
-    : Effect.fail(
-      new JobRefused({ detail: `delay ${JSON.stringify(delay)} is no time: write milliseconds, or "5 minutes"` })
-    )
+  const read = typeof delay === "string"
+    ? DurationText.parse(delay)
+    : delay >= 0
+    ? Result.succeed(delay)
+    : Result.fail(`${delay} is no time: write milliseconds, 0 or more`)
+  return Result.isSuccess(read)
+    ? Effect.succeed(Duration.millis(read.success))
+    : Effect.fail(new JobRefused({ detail: `delay: ${read.failure}` }))
 }
 
 const trigger = { kind: "http", method: "POST", path: "/api/v1/jobs" } as const
@@ -206,6 +212,14 @@ const enqueue = Effect.fnUntraced(function*(tasks: ReadonlyArray<Enqueueable>, j
     return yield* new TaskUnknown({
       detail: `there is no task "${job.task}" to enqueue. Tasks: ${names}`
     })
+  }
+  if (job.queue !== undefined) {
+    yield* NamedQueue.check(job.queue).pipe(
+      Effect.catchTags({
+        QueueUnheardOf: ({ message: detail }) => Effect.fail(new JobRefused({ detail })),
+        JobStoreUnavailable: unavailable
+      })
+    )
   }
   const delay = job.delay === undefined ? undefined : yield* lengthOf(job.delay)
   const { duplicate, id } = yield* task.enqueue(job.payload, {
@@ -225,5 +239,5 @@ const enqueue = Effect.fnUntraced(function*(tasks: ReadonlyArray<Enqueueable>, j
       EnqueueUnknown: unavailable
     })
   )
-  return { id, runId: runIdOf(id), duplicate }
+  return { id, runId: runIdOf(id), duplicate, served: (yield* NamedQueue.unserved(id)) === null }
 })

@@ -67,7 +67,7 @@ export class JobConflict extends HttpApiError.Problem<JobConflict>()("JobConflic
 export const Filter = Schema.String.check(Schema.isMaxLength(2000))
 
 /**
- * A length of time: milliseconds, or words as in `5 minutes`.
+ * A length of time: milliseconds, or words as in `90s`, `5m`, `2 hours`.
  *
  * @category models
  */
@@ -154,17 +154,33 @@ export type NewJob = typeof NewJob.Type
  *
  * @category models
  */
-export const EnqueuedJob = Schema.Struct({ id: JobId, runId: RunId, duplicate: Schema.Boolean })
+export const EnqueuedJob = Schema.Struct({
+  id: JobId,
+  runId: RunId,
+  duplicate: Schema.Boolean,
+  /** Whether a living worker serves its queue. Where none does the job waits, and keeps its unique key. */
+  served: Schema.Boolean
+})
+
+const seen = {
+  /** For `Last-Event-ID` of whoever connects again. */
+  id: Schema.String,
+  data: Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ items: Schema.Array(Job) })))
+} as const
+
+/**
+ * All jobs that are watched, in place of what the stream, or one before it, said.
+ *
+ * @category models
+ */
+export const JobsReset = Schema.Struct({ event: Schema.tag("reset"), ...seen })
 
 /**
  * Jobs that are new or differ from what the stream said of them before.
  *
  * @category models
  */
-export const JobsChanged = Schema.Struct({
-  event: Schema.tag("jobs"),
-  data: Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ items: Schema.Array(Job) })))
-})
+export const JobsChanged = Schema.Struct({ event: Schema.tag("jobs"), ...seen })
 
 /**
  * Says every 15 seconds that the stream lives.
@@ -199,11 +215,12 @@ export class Jobs extends HttpApiGroup.make("jobs").add(
     success: Schema.Struct({ count: Schema.Int }),
     error: manyError
   }),
-  // the newest `limit` jobs of the filter, then those of them that change; at most 4 events a second. The first event is
-  // the whole, so who connects again has missed nothing
+  // the newest `limit` jobs of the filter as `reset`, then those of them that change as `jobs`; at most 4 events a second.
+  // Who connects again with `Last-Event-ID` gets no `reset` where nothing has changed since
   HttpApiEndpoint.get("changes", "/jobs/changes", {
     query: { q: Schema.optional(Filter), limit: Schema.optional(Limit) },
-    success: HttpApiSchema.StreamSse({ events: Schema.Union([JobsChanged, Ping]) }),
+    headers: { "last-event-id": Schema.optionalKey(Schema.String) },
+    success: HttpApiSchema.StreamSse({ events: Schema.Union([JobsReset, JobsChanged, Ping]) }),
     error: manyError
   }),
   HttpApiEndpoint.post("enqueue", "/jobs", {

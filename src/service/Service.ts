@@ -9,7 +9,6 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
@@ -32,15 +31,17 @@ import { Notifier } from "../store/Notifier.ts"
 import * as PostgresCheckpointStore from "../store/PostgresCheckpointStore.ts"
 import * as PostgresRunLog from "../store/PostgresRunLog.ts"
 import * as AdminHandlers from "./AdminHandlers.ts"
+import * as AllowedMethods from "./AllowedMethods.ts"
 import type { AppModule } from "./AppModule.ts"
 import { CurrentWorker } from "./CurrentWorker.ts"
 import * as Health from "./Health.ts"
 import * as HostGuard from "./HostGuard.ts"
+import * as InvalidRequest from "./InvalidRequest.ts"
 import * as JobGauges from "./JobGauges.ts"
 import * as JobRuns from "./JobRuns.ts"
 import * as Metrics from "./Metrics.ts"
-import * as NotFound from "./NotFound.ts"
 import * as Page from "./Page.ts"
+import * as ProblemAnswers from "./ProblemAnswers.ts"
 import { type Role, ServiceConfig } from "./ServiceConfig.ts"
 import * as TableGauges from "./TableGauges.ts"
 
@@ -106,16 +107,24 @@ const lines = [
  * @category layers
  */
 export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
-  const Operating = Layer.mergeAll(Health.layer, NotFound.layer, Figures(app.refreshMetrics ?? Effect.void))
+  const Operating = Layer.mergeAll(Health.layer, Figures(app.refreshMetrics ?? Effect.void))
   const Api = Layer.mergeAll(
     AdminHandlers.layer(app.jobs?.tasks ?? []),
     app.routes,
     app.page === undefined ? Layer.empty : Page.layer(app.page)
-  ).pipe(Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })))
+  ).pipe(Layer.provide(InvalidRequest.layer))
   const Routes = Layer.unwrap(
     Effect.map(ServiceConfig, ({ role }) => isOf(role, "api") ? Layer.merge(Operating, Api) : Operating)
-  ).pipe(Layer.provide([Page.layerSecurityHeaders, HostGuard.layer]))
-  const Http = HttpRouter.serve(Routes, { disableListenLog: true, disableLogger: true }).pipe(
+  ).pipe(
+    Layer.provide(ProblemAnswers.layer),
+    Layer.provide([Page.layerSecurityHeaders, HostGuard.layer]),
+    Layer.provide(AllowedMethods.layer)
+  )
+  const Http = HttpRouter.serve(Routes, {
+    disableListenLog: true,
+    disableLogger: true,
+    routerConfig: AllowedMethods.routerConfig
+  }).pipe(
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.mebibytes(4))),
     Layer.provideMerge(Server)
   )

@@ -161,6 +161,9 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
         [["run", "insights.sync", "--input", "{"], "--input is not JSON: {"],
         [["run"], "Missing required argument: task"],
         [["run", "insights.sync", "--nothing"], "Unrecognized flag: --nothing"],
+        [["jobs", "enqueue", "insights.sync", "--delay", "90"], `"90" has no unit: write 90s`],
+        [["queues", "drain", "mail", "--timeout", "soon"], `"soon" is no time: write 90s, 5m`],
+        [["jobs", "show", "twelve"], "twelve"],
         [["nothing"], "nothing"]
       ] as const
       const ended = yield* Effect.forEach(cases, ([args]) => ServiceProcess.command(args, { env }), { concurrency: 2 })

@@ -25,8 +25,8 @@ import * as ServiceProcess from "../e2e/ServiceProcess.ts"
 export const Endless = Task.make("bare.endless", { payload: { n: Schema.Int } })
 
 /**
- * An application of nothing but its tables, a job that does not end, and two queries, one of which waits while somebody
- * holds a lock.
+ * An application of nothing but its tables, a job that does not end, two queries, one of which waits while somebody holds
+ * a lock, and an endpoint that fails.
  */
 const bare = {
   name: "bare",
@@ -37,14 +37,15 @@ const bare = {
   jobs: { queues: { bare: { concurrency: 2 } }, tasks: [AppModule.job(Endless, { enqueue: { queue: "bare" } })] },
   routes: HttpRouter.use((router) =>
     Effect.flatMap(SqlClient.SqlClient, (sql) =>
-      Effect.andThen(
+      Effect.all([
         router.add(
           "GET",
           "/slow",
           Effect.orDie(Effect.as(sql`SELECT pg_advisory_xact_lock_shared(7)`, HttpServerResponse.text("done")))
         ),
+        router.add("GET", "/api/v1/bare/broken", Effect.die(new Error("canary"))),
         router.add("GET", "/quick", Effect.orDie(Effect.as(sql`SELECT 1`, HttpServerResponse.text("done"))))
-      ))
+      ], { discard: true }))
   )
 }
 

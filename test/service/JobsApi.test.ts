@@ -2,7 +2,6 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -20,10 +19,12 @@ import * as MemoryJobStore from "ostinato/jobs/stores/Memory"
 import type { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as MemoryScheduleStore from "ostinato/schedule/stores/Memory"
 import * as AdminHandlers from "ostinato/service/AdminHandlers"
+import * as AllowedMethods from "ostinato/service/AllowedMethods"
 import * as AppModule from "ostinato/service/AppModule"
+import * as InvalidRequest from "ostinato/service/InvalidRequest"
 import * as JobRuns from "ostinato/service/JobRuns"
 import { Changed, EnqueuedJob, Redriven } from "ostinato/service/JobsApi"
-import * as NotFound from "ostinato/service/NotFound"
+import * as ProblemAnswers from "ostinato/service/ProblemAnswers"
 import { Backlog, QueueSummary } from "ostinato/service/QueuesApi"
 
 const Mail = Task.make("test.mail", {
@@ -52,11 +53,15 @@ const ApiLive = Layer.effect(
   Api,
   Effect.gen(function*() {
     const context = yield* Effect.context<JobStore | RunLog.RunLog | ScheduleStore>()
-    const routes = Layer.merge(AdminHandlers.layer(tasks), NotFound.layer).pipe(
-      Layer.provide([HttpApiMiddleware.layerProblemDetails({ includeDetails: true }), Layer.succeedContext(context)]),
-      Layer.provide(NodeHttpServer.layerHttpServices)
+    const routes = AdminHandlers.layer(tasks).pipe(
+      Layer.provide([InvalidRequest.layer, Layer.succeedContext(context)]),
+      Layer.provide(ProblemAnswers.layer),
+      Layer.provide([AllowedMethods.layer, NodeHttpServer.layerHttpServices])
     )
-    const { dispose, handler } = HttpRouter.toWebHandler(routes, { disableLogger: true })
+    const { dispose, handler } = HttpRouter.toWebHandler(routes, {
+      disableLogger: true,
+      routerConfig: AllowedMethods.routerConfig
+    })
     yield* Effect.addFinalizer(() => Effect.promise(dispose))
     return (request: Request) => handler(request)
   })
@@ -110,6 +115,7 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
       const first = yield* enqueue({ task: "test.mail", payload: { to: "ada" }, priority: -5, tags: ["one"] })
       const again = yield* enqueue({ task: "test.mail", payload: { to: "ada" }, id: first.id })
       assert.deepStrictEqual(again, { ...first, duplicate: true })
+      assert.isTrue(first.served)
       yield* until(first.id, "completed")
       const job = yield* got(Job)("GET", `/jobs/${first.id}`)
       assert.deepInclude(job, { queue: "mail", task: "test.mail", output: "ada", priority: -5 })
@@ -162,6 +168,8 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           ["POST", "/jobs", { task: "test.none" }, 404, "Tasks: test.mail, test.held"],
           ["POST", "/jobs", { task: "test.mail", payload: { to: 7 } }, 422, "to"],
           ["POST", "/jobs", { task: "test.mail", delay: "soon" }, 422, "soon"],
+          ["POST", "/jobs", { task: "test.mail", delay: -1 }, 422, "milliseconds, 0 or more"],
+          ["POST", "/jobs", { task: "test.mail", queue: "mial" }, 422, "Queues with workers: held, mail"],
           ["POST", "/jobs", { task: "test.mail", priority: 40_000 }, 400, "priority"],
           ["POST", `/jobs/${id}/reschedule`, { delay: "1 hour" }, 409, "completed"],
           ["POST", "/jobs/cancel", { q: "" }, 400, "q"],
@@ -296,13 +304,53 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           while (!text.includes(holds)) text += new TextDecoder().decode((await reader.read()).value)
         })
       yield* read(old)
-      assert.include(text, "event: jobs")
+      assert.include(text, "event: reset")
       const { id } = yield* enqueue({ task: "test.mail", payload: { to: "new" }, tags: ["live"] })
       yield* until(id, "completed")
       text = ""
       yield* read(`"output":"new"`)
       assert.notInclude(text, old)
+      assert.include(text, "event: jobs")
       yield* Effect.promise(() => reader.cancel())
       assert.strictEqual((yield* ask("GET", "/jobs/changes?q=state:asleep")).status, 400)
+    }))
+
+  it.effect("a stream of changes that is taken up again begins anew only where something has changed meanwhile", () =>
+    Effect.gen(function*() {
+      const api = yield* Api
+      const open = Effect.fnUntraced(function*(last: string | null) {
+        const headers = last === null ? {} : { "last-event-id": last }
+        const request = new Request("http://localhost/api/v1/jobs/changes?q=tag:resumed", { headers })
+        const response = yield* Effect.promise(() => api(request))
+        return (response.body ?? assert.fail("no body")).getReader()
+      })
+      /** What a stream says until it names this job. */
+      const said = Effect.fnUntraced(function*(job: string, reader: Effect.Success<ReturnType<typeof open>>) {
+        let text = ""
+        yield* Effect.promise(async () => {
+          while (!text.includes(job)) text += new TextDecoder().decode((await reader.read()).value)
+          await reader.cancel()
+        })
+        return {
+          events: Array.from(text.matchAll(/^event: (.+)$/gm), ([, name]) => name).filter((name) => name !== "ping"),
+          id: Array.from(text.matchAll(/^id: (.+)$/gm), ([, id = ""]) => id).at(-1) ?? ""
+        }
+      })
+      const make = Effect.map(
+        enqueue({ task: "test.mail", payload: { to: "x" }, tags: ["resumed"], delay: "1h" }),
+        ({ id }) => id
+      )
+      const first = yield* make
+      const begun = yield* said(first, yield* open(null))
+      assert.deepStrictEqual(begun.events, ["reset"])
+      // nothing was missed: what comes first is what is new
+      const resumed = yield* open(begun.id)
+      const changed = yield* said(yield* make, resumed)
+      assert.deepStrictEqual(changed.events, ["jobs"])
+      const third = yield* make
+      const missed = yield* said(third, yield* open(changed.id))
+      assert.deepStrictEqual(missed.events, ["reset"])
+      const stranger = yield* said(third, yield* open("of another service"))
+      assert.deepStrictEqual(stranger, missed)
     }))
 })

@@ -31,6 +31,59 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
       )
     }))
 
+  it.effect("S1.O6 answers every wrong request to the API with a problem that names what is wrong", () =>
+    Effect.gen(function*() {
+      const url = HttpServer.formatAddress((yield* HttpServer.HttpServer).address)
+      const json = (text: string) => ({ body: text, headers: { "content-type": "application/json" } })
+      const cases: ReadonlyArray<
+        readonly [method: string, path: string, init: RequestInit, status: number, says: string]
+      > = [
+        ["GET", "/api", {}, 404, "/api"],
+        ["GET", "/api/v1/none?x=1", {}, 404, "there is no /api/v1/none:"],
+        ["POST", "/api/v1/none", json("{}"), 404, "/api/v1/none"],
+        ["GET", "/api/v1/jobs/%zz", {}, 400, "/api/v1/jobs/%zz"],
+        ["GET", "/api/v1/runs/%e0%a4%a", {}, 400, "write a percent sign as %25"],
+        [
+          "GET",
+          "/api/v1/jobs/twelve",
+          {},
+          400,
+          `params.id: Expected the id of a job, which is a number, got \\"twelve\\"`
+        ],
+        ["GET", "/api/v1/jobs?limit=999&before=x", {}, 400, "query.limit: Expected a value between 1 and 200, got 999"],
+        ["GET", "/api/v1/jobs?limit=999&before=x", {}, 400, "query.before: "],
+        ["GET", "/api/v1/jobs?limt=9", {}, 400, "query.limt: "],
+        ["PUT", "/api/v1/jobs", {}, 405, "/api/v1/jobs takes GET, HEAD, POST, not PUT"],
+        ["DELETE", "/api/v1/jobs/12", {}, 405, "takes GET, HEAD, not DELETE"],
+        ["OPTIONS", "/api/v1/queues", {}, 405, "takes GET, HEAD"],
+        ["POST", "/api/v1/jobs", json(`{"task":"${"x".repeat(5 << 20)}"}`), 413, "4 MiB"],
+        ["POST", "/api/v1/jobs", { body: "task=x", headers: { "content-type": "text/plain" } }, 415, "text/plain"],
+        ["POST", "/api/v1/jobs", json("{task"), 400, "Expected a valid JSON body"],
+        ["POST", "/api/v1/jobs", json(`{"task":"x","delya":"1 hour"}`), 400, "payload.delya: "],
+        ["POST", "/api/v1/jobs", json(`{"task":"bare.endless","payload":{"n":"x"}}`), 422, `at [\\"n\\"]`],
+        ["GET", "/api/v1/bare/broken", {}, 500, "its log says why"]
+      ]
+      for (const [method, path, init, status, says] of cases) {
+        const answer = yield* Effect.promise(() => fetch(url + path, { ...init, method }))
+        const body = yield* Effect.promise(() => answer.text())
+        const what = `${method} ${path} ${body.slice(0, 500)}`
+        assert.strictEqual(answer.status, status, what)
+        assert.strictEqual(answer.headers.get("content-type"), "application/problem+json", what)
+        assert.include(body, says)
+        assert.include(body, `"status":${status}`)
+        assert.strictEqual(answer.headers.has("allow"), status === 405, what)
+        assert.strictEqual(answer.headers.get("x-content-type-options"), "nosniff", what)
+        assert.notInclude(body, "canary")
+      }
+      const allowed = yield* Effect.promise(() => fetch(`${url}/api/v1/jobs`, { method: "PUT" }))
+      assert.strictEqual(allowed.headers.get("allow"), "GET, HEAD, POST")
+      const head = yield* Effect.promise(() => fetch(`${url}/api/v1/jobs`, { method: "HEAD" }))
+      assert.strictEqual(head.status, 200)
+      const long = `${"q".repeat(27)}ü`.repeat(4)
+      const queue = yield* Effect.promise(() => fetch(`${url}/api/v1/queues/${encodeURIComponent(long)}`))
+      assert.include(yield* Effect.promise(() => queue.text()), long)
+    }))
+
   it.effect("S0.1 S1.30 answers 200 questions about its health before the first of 20 slow queries is done", () =>
     Effect.gen(function*() {
       const { address } = yield* HttpServer.HttpServer

@@ -292,5 +292,5 @@ export class Reports extends HttpApiGroup.make("reports").add(
 
 /** The API of Insights. */
 export class InsightsApi extends HttpApi.make("insights").add(Repositories).add(Accounts).add(Reports)
-  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotateMerge(ApiProblem.strict).middleware(HttpApiMiddleware.ProblemDetails)
 {}

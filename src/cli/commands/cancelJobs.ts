@@ -28,7 +28,7 @@ export const cancel = Effect.fnUntraced(function*(wish: Wish) {
   const by = { actor: Option.getOrNull(wish.actor), reason: Option.getOrNull(wish.reason) }
   const { already, cancelled, ended, requested, unknown } = yield* JobQueue.cancel(selection, by)
   yield* JobOutcome.print(wish, {
-    done: { cancelled, "asked to stop": requested },
-    not: { "asked to stop before": already, "ended already": ended, "not there": unknown }
+    done: { cancelled, askedToStop: requested },
+    not: { askedBefore: already, endedBefore: ended, notThere: unknown }
   })
 })

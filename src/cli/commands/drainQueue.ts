@@ -1,7 +1,7 @@
 /**
  * `ostinato queues drain QUEUE`: pauses a queue, and waits until nothing of it runs any more, on any node.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
@@ -26,8 +26,7 @@ export class DrainTimeout extends Schema.TaggedError<DrainTimeout>()("DrainTimeo
 
 interface Wish {
   readonly queue: string
-  /** Seconds. */
-  readonly timeout: number
+  readonly timeout: Duration.Duration
   readonly output: Output.Format
   readonly json: boolean
 }
@@ -39,7 +38,7 @@ export const drainQueue = Effect.fn("cli.queues.drain")(function*(wish: Wish) {
 
 /** On a store that is there. */
 export const drain = Effect.fnUntraced(function*(wish: Wish) {
-  const ended = yield* Effect.timeoutOption(JobQueue.drain({ queue: wish.queue }), Duration.seconds(wish.timeout))
+  const ended = yield* Effect.timeoutOption(JobQueue.drain({ queue: wish.queue }), wish.timeout)
   const queue = yield* QueueSummaries.get(wish.queue)
   yield* JobOutput.queue(Output.formatOf(wish), queue)
   if (ended._tag === "None") return yield* new DrainTimeout({ queue: wish.queue, running: queue.counts.running })

@@ -3,16 +3,15 @@
  */
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import { hostname } from "node:os"
 import { pid } from "node:process"
 import { runIdOf } from "ostinato/jobs/Job"
-import * as JobQueue from "ostinato/jobs/JobQueue"
-import * as Timetable from "ostinato/schedule/Timetable"
 import type { Enqueueable } from "ostinato/service/AppModule"
 import { EnqueuedJob } from "ostinato/service/JobsApi"
+import * as NamedQueue from "ostinato/service/NamedQueue"
 import * as Application from "../Application.ts"
 import * as Input from "../Input.ts"
 import * as Output from "../Output.ts"
@@ -23,7 +22,7 @@ interface Wish {
   readonly input: Option.Option<string>
   readonly queue: Option.Option<string>
   readonly priority: Option.Option<number>
-  readonly delay: Option.Option<string>
+  readonly delay: Option.Option<Duration.Duration>
   readonly at: Option.Option<Date>
   readonly tag: ReadonlyArray<string>
   readonly output: Output.Format
@@ -47,32 +46,28 @@ export const named = (tasks: ReadonlyArray<Enqueueable>, name: string): Effect.E
 
 /** On a store that is there. Prints the id of the job, or that of the one that is there already. */
 export const enqueue = Effect.fnUntraced(function*(task: Enqueueable, input: unknown, wish: Wish) {
-  const delayMs = Option.isNone(wish.delay) ? undefined : yield* timeOf(wish.delay.value)
+  if (Option.isSome(wish.queue)) yield* NamedQueue.check(wish.queue.value)
   const { duplicate, id } = yield* task.enqueue(input, {
     trigger: { kind: "cli", host: hostname(), pid },
     ...(Option.isSome(wish.queue) ? { queue: wish.queue.value } : {}),
     ...(Option.isSome(wish.priority) ? { priority: wish.priority.value } : {}),
-    ...(delayMs === undefined ? {} : { delay: delayMs }),
+    ...(Option.isSome(wish.delay) ? { delay: wish.delay.value } : {}),
     ...(Option.isSome(wish.at) ? { at: DateTime.makeUnsafe(wish.at.value) } : {}),
     ...(wish.tag.length === 0 ? {} : { tags: wish.tag })
   })
+  const queue = yield* NamedQueue.unserved(id)
   const format = Output.formatOf(wish)
-  if (format !== "table") return yield* print(format, { id, runId: runIdOf(id), duplicate })
+  if (format !== "table") return yield* print(format, { id, runId: runIdOf(id), duplicate, served: queue === null })
   yield* Console.log(
     duplicate ? `job ${id} of ${task.name} is there already` : `job ${id} of ${task.name} is enqueued`
   )
-  // a queue that nobody serves may be a slip of the pen
-  const isServed = Effect.map(JobQueue.explain(id), ({ servedBy }) => servedBy.length > 0)
-  if (!duplicate && !(yield* Effect.orElseSucceed(isServed, () => true))) {
-    yield* Console.error("no worker serves its queue: it waits until one does")
+  if (queue !== null) {
+    yield* Console.error(
+      duplicate
+        ? `no worker serves queue ${queue}, where it is: it waits until one does, or until you cancel it`
+        : `no worker serves queue ${queue}: it waits until one does`
+    )
   }
 })
 
 const print = Output.one(EnqueuedJob, {})
-
-const timeOf = (text: string) => {
-  const read = Timetable.parseInterval(text)
-  return Result.isSuccess(read)
-    ? Effect.succeed(read.success.everyMs)
-    : Effect.fail(new UsageError({ detail: `--delay ${read.failure.message}` }))
-}

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Timetable from "ostinato/schedule/Timetable"
+import * as DurationText from "ostinato/core/DurationText"
 import type { LimitValues } from "ostinato/service/QueuesApi"
 import * as QueueSummaries from "ostinato/service/QueueSummaries"
 import * as Application from "../Application.ts"
@@ -40,9 +40,7 @@ export const limitOf = Effect.fnUntraced(function*({ concurrency, none, rate: te
   if (rate === undefined || permits === null && rate === null) {
     return yield* new UsageError({
       detail: rate === undefined
-        ? `--rate "${
-          Option.getOrElse(text, () => "")
-        }" is no rate: write a number and a time, e.g. 10/second or 600/5 minutes`
+        ? `--rate "${Option.getOrElse(text, () => "")}" is no rate: write a number and a time, e.g. 10/second or 600/5m`
         : "say what the limit is: --concurrency N, --rate 10/second, or --none to take it away"
     })
   }
@@ -54,8 +52,8 @@ export const limitOf = Effect.fnUntraced(function*({ concurrency, none, rate: te
 const rateOf = (text: string): LimitValues["rate"] | undefined => {
   const [, number, per = ""] = /^\s*(\d{1,6})\s*\/\s*(.+?)\s*$/.exec(text) ?? []
   const units = Number(number)
-  const time = Timetable.parseInterval(/^\d/.test(per) ? per : `1 ${per}`)
-  return units > 0 && Result.isSuccess(time)
-    ? { units, perMs: time.success.everyMs, burst: units }
+  const time = DurationText.parse(/^[\dP]/.test(per) ? per : `1 ${per}`)
+  return units > 0 && Result.isSuccess(time) && time.success > 0
+    ? { units, perMs: time.success, burst: units }
     : undefined
 }

@@ -38,6 +38,6 @@ export const redrive = Effect.fnUntraced(function*(wish: Wish) {
   const others = patch !== undefined || "ids" in selection ? [] : selection.filter((id) => !said.has(id))
   yield* JobOutcome.print(wish, {
     done: { redriven },
-    not: { "redriven before": before, refused: refused.map(({ id }) => id), "not discarded": others }
+    not: { redrivenBefore: before, refused: refused.map(({ id }) => id), notDiscarded: others }
   })
 })

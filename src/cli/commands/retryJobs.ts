@@ -24,7 +24,7 @@ export const retry = Effect.fnUntraced(function*(wish: Wish) {
   if (selection === null) return
   const { changed, unchanged, unknown } = yield* JobQueue.retry(selection)
   yield* JobOutcome.print(wish, {
-    done: { "due now": changed },
-    not: { "completed, running or due already": unchanged, "not there": unknown }
+    done: { dueNow: changed },
+    not: { unchanged, notThere: unknown }
   })
 })

@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Job } from "ostinato/jobs/Job"
 import * as JobFilter from "ostinato/jobs/JobFilter"
 import * as JobChanges from "ostinato/service/JobChanges"
 import * as Application from "../Application.ts"
@@ -30,7 +29,7 @@ export const tail = Effect.fnUntraced(function*(wish: Wish) {
   // one line a job, also where JSON was asked for: a document would never end
   const format = Output.formatOf(wish) === "table" ? "table" : "ndjson"
   let isFirst = true
-  const print = (jobs: ReadonlyArray<Job>) =>
+  const print = ({ jobs }: JobChanges.Change) =>
     Effect.suspend(() => {
       const head = isFirst
       isFirst = false

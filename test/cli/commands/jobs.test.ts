@@ -2,6 +2,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -199,7 +200,7 @@ describe("jobs enqueue", () => {
       const decode = Schema.decodeEffect(Schema.fromJsonString(Schema.toCodecJson(EnqueuedJob)))
       const [ok, printed] = yield* said(EnqueueJob.enqueue(mail, undefined, {
         ...wish,
-        delay: Option.some("1 hour"),
+        delay: Option.some(Duration.hours(1)),
         tag: ["x"]
       }))
       assert.strictEqual(ok, 0)
@@ -213,16 +214,27 @@ describe("jobs enqueue", () => {
       assert.strictEqual(again, `job ${id} of test.mail is there already`)
     }).pipe(Effect.provide(Live)))
 
-  it.effect("says where no worker serves the queue of a new job", () =>
+  it.effect("says where no worker serves the queue of a job, also of one that is there already, and refuses a queue of no one", () =>
     Effect.gen(function*() {
-      yield* EnqueueJob.enqueue(mail, undefined, { ...wish, ...table, queue: Option.some("no-one") })
-      assert.deepStrictEqual(yield* TestConsole.errorLines, ["no worker serves its queue: it waits until one does"])
+      yield* enqueued("ada", { queue: "left" })
+      const left = { ...wish, ...table, queue: Option.some("left") }
+      yield* EnqueueJob.enqueue(mail, undefined, left)
+      yield* EnqueueJob.enqueue(mail, undefined, { ...wish, ...table })
+      assert.deepStrictEqual(yield* TestConsole.errorLines, [
+        "no worker serves queue left: it waits until one does",
+        "no worker serves queue left, where it is: it waits until one does, or until you cancel it"
+      ])
+      const [, printed] = yield* said(EnqueueJob.enqueue(mail, undefined, { ...wish, output: "ndjson" }))
+      assert.include(printed, `"served":false`)
+      const refused = EnqueueJob.enqueue(mail, { to: "eve" }, { ...left, queue: Option.some("letf") })
+      assert.strictEqual(yield* code(refused), 64)
+      assert.include((yield* Effect.flip(refused)).message, `no worker serves queue "letf"`)
+      assert.isEmpty(yield* JobQueue.query(yield* JobFilter.parse("queue:letf")))
     }).pipe(Effect.provide(Live)))
 
-  it.effect("ends with 64 for a payload, a delay or a task that is none", () =>
+  it.effect("ends with 64 for a payload or a task that is none", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* code(EnqueueJob.enqueue(mail, { to: 1 }, wish)), 64)
-      assert.strictEqual(yield* code(EnqueueJob.enqueue(mail, undefined, { ...wish, delay: Option.some("soon") })), 64)
       assert.strictEqual(yield* code(EnqueueJob.named([mail], "test.none")), 64)
       assert.isEmpty(yield* JobQueue.query(yield* JobFilter.parse("")))
     }).pipe(Effect.provide(Live)))
@@ -243,6 +255,10 @@ describe("jobs cancel, retry and redrive", () => {
       assert.strictEqual(yield* code(CancelJobs.cancel({ ...some, jobs: [a] })), 4)
       assert.strictEqual(yield* code(CancelJobs.cancel({ ...some, jobs: [JobId.make("77")] })), 3)
       assert.deepStrictEqual(yield* said(RetryJobs.retry({ ...some, jobs: [c] })), [0, "1 job due now"])
+      assert.deepStrictEqual(
+        yield* said(CancelJobs.cancel({ ...some, jobs: [a, JobId.make("77")], output: "ndjson" })),
+        [4, `{"cancelled":[],"askedToStop":[],"askedBefore":[],"endedBefore":["${a}"],"notThere":["77"]}`]
+      )
       assert.isTrue(yield* isDue(c))
       assert.strictEqual(yield* code(CancelJobs.cancel(some)), 64)
       assert.strictEqual(yield* code(CancelJobs.cancel({ ...some, jobs: [c], query: Option.some("tag:x") })), 64)

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -73,10 +74,12 @@ describe("queues", () => {
       assert.isNull((yield* last).pausedAt)
       yield* Effect.gen(function*() {
         yield* begun.await
-        assert.strictEqual(yield* code(DrainQueue.drain({ queue: "mail", timeout: 0, ...json })), 124)
+        assert.strictEqual(yield* code(DrainQueue.drain({ queue: "mail", timeout: Duration.zero, ...json })), 124)
         assert.strictEqual((yield* last).counts.running, 1)
         yield* go.open
-        const drained = yield* Effect.forkChild(code(DrainQueue.drain({ queue: "mail", timeout: 60, ...json })))
+        const drained = yield* Effect.forkChild(
+          code(DrainQueue.drain({ queue: "mail", timeout: Duration.minutes(1), ...json }))
+        )
         yield* TestClock.adjust("10 seconds")
         assert.deepStrictEqual(drained.pollUnsafe()?._tag, "Success")
         assert.deepInclude(yield* last, { counts: { ...(yield* last).counts, running: 0 } })
