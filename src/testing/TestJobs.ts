@@ -10,8 +10,6 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Formatter from "effect/Formatter"
-import { NodeInspectSymbol } from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -19,11 +17,10 @@ import * as TestClock from "effect/testing/TestClock"
 import type { CheckpointStore } from "../core/CheckpointStore.ts"
 import type { RunLog } from "../core/RunLog.ts"
 import type { Supervisor } from "../core/Supervisor.ts"
-import type { Any, Storable, Task } from "../core/Task.ts"
+import type { Storable, Task } from "../core/Task.ts"
 import type { TaskError } from "../core/TaskError.ts"
-import type { Job, JobFailure, JobId, JobState } from "../jobs/Job.ts"
+import type { Job, JobFailure, JobId } from "../jobs/Job.ts"
 import type { JobEnded, JobStoreUnavailable, QueueNotServed } from "../jobs/JobError.ts"
-import * as JobFilter from "../jobs/JobFilter.ts"
 import type { JobOptions } from "../jobs/JobOptions.ts"
 import * as JobQueue from "../jobs/JobQueue.ts"
 import * as JobResult from "../jobs/JobResult.ts"
@@ -31,9 +28,16 @@ import { type End, JobStore } from "../jobs/JobStore.ts"
 import type * as JobWorker from "../jobs/JobWorker.ts"
 import * as Memory from "../jobs/stores/Memory.ts"
 import { ScheduleStore } from "../schedule/ScheduleStore.ts"
-import { differences, type Expected, told } from "./internal/jobs/expectation.ts"
 import { upkeep, workOff } from "./internal/jobs/working.ts"
 import * as TestTasks from "./TestTasks.ts"
+
+export {
+  assertEnqueued,
+  assertNotEnqueued,
+  type Expectation,
+  JobEnqueued,
+  JobNotEnqueued
+} from "./internal/jobs/expecting.ts"
 
 /**
  * What was due has not been worked off in the time that a test gave it.
@@ -49,46 +53,6 @@ export class JobsNotDone extends Schema.TaggedError<JobsNotDone>()("JobsNotDone"
       this.queues.join(", ")
     } have not ended after ${this.withinMs} ms: give them more time with \`within\`, ` +
       "or look for what they wait for"
-  }
-}
-
-/**
- * There is no job such as a test expects.
- *
- * @category errors
- */
-export class JobNotEnqueued extends Schema.TaggedError<JobNotEnqueued>()("JobNotEnqueued", {
-  expected: Schema.String,
-  /** The nearest ones, each with what differs. */
-  nearest: Schema.Array(Schema.String)
-}) {
-  override get message() {
-    const nearest = this.nearest.length === 0 ? ["There are no jobs at all."] : ["Nearest:", ...this.nearest]
-    return [`no job is ${this.expected}`, ...nearest].join("\n")
-  }
-
-  // a test runner that shows the fields of an error instead of its message would hide the lines among them
-  override [NodeInspectSymbol]() {
-    return this.message
-  }
-}
-
-/**
- * There is a job that a test does not expect.
- *
- * @category errors
- */
-export class JobEnqueued extends Schema.TaggedError<JobEnqueued>()("JobEnqueued", {
-  unexpected: Schema.String,
-  found: Schema.Array(Schema.String)
-}) {
-  override get message() {
-    return [`there should be no job that is ${this.unexpected}, and there is`, ...this.found].join("\n")
-  }
-
-  // as above
-  override [NodeInspectSymbol]() {
-    return this.message
   }
 }
 
@@ -313,80 +277,6 @@ export const crash = Effect.fn("TestJobs.crash")(function*(queue: string, option
   return jobs.map(({ id }) => id)
 })
 
-/**
- * What a job must be for a test to accept it. What is left out may be anything.
- *
- * @category models
- */
-export interface Expectation {
-  readonly task?: Any | string | undefined
-  readonly queue?: string | undefined
-  readonly state?: JobState | undefined
-  readonly priority?: number | undefined
-  /** All of them. */
-  readonly tags?: ReadonlyArray<string> | undefined
-  readonly tenant?: string | undefined
-  /** In its JSON form. Objects may hold more than is said here. */
-  readonly payload?: unknown
-  /** When it is due. */
-  readonly at?: DateTime.DateTime | undefined
-}
-
-/**
- * Fails unless there is such a job, ended or not, and shows the nearest ones with what differs. Gives the newest.
- *
- * @category reading
- * @example
- * ```ts
- * import { Effect, Schema } from "effect"
- * import { TestClock } from "effect/testing"
- * import { Task } from "ostinato"
- * import { JobQueue } from "ostinato/jobs"
- * import { TestJobs } from "ostinato/testing"
- *
- * const Mail = Task.make("docs.letter", { payload: { to: Schema.String, copies: Schema.Int } })
- *
- * const error = await Effect.gen(function*() {
- *   yield* JobQueue.enqueue(Mail, { to: "ada", copies: 2 }, { priority: "high" })
- *   yield* TestJobs.assertEnqueued({ task: Mail, payload: { to: "ada" } })
- *   return yield* Effect.flip(TestJobs.assertEnqueued({ task: Mail, payload: { to: "bob" }, priority: -100 }))
- * }).pipe(Effect.provide([TestJobs.layer, TestClock.layer()]), Effect.runPromise)
- *
- * error.message.includes(`payload.to: expected "bob", is "ada"`) // => true
- * ```
- */
-export const assertEnqueued = Effect.fn("TestJobs.assertEnqueued")(function*(
-  expectation: Expectation
-): Effect.fn.Return<Job, JobNotEnqueued | JobStoreUnavailable, JobStore> {
-  const expected = expectedOf(expectation)
-  const jobs = yield* all
-  const compared = jobs.map((job) => ({ job, differs: differences(expected, job) }))
-  const found = compared.find(({ differs }) => differs.length === 0)
-  if (found !== undefined) return found.job
-  const nearest = compared.toSorted((a, b) => a.differs.length - b.differs.length).slice(0, 3)
-  return yield* new JobNotEnqueued({
-    expected: Formatter.formatJson(expected),
-    nearest: nearest.map(({ differs, job }) => [`  ${told(job)}`, ...differs.map((line) => `    ${line}`)].join("\n"))
-  })
-})
-
-/**
- * Fails if there is such a job, ended or not, and shows it.
- *
- * @category reading
- */
-export const assertNotEnqueued = Effect.fn("TestJobs.assertNotEnqueued")(function*(
-  unexpected: Expectation
-): Effect.fn.Return<void, JobEnqueued | JobStoreUnavailable, JobStore> {
-  const expected = expectedOf(unexpected)
-  const found = (yield* all).filter((job) => differences(expected, job).length === 0)
-  if (found.length === 0) return
-  return yield* new JobEnqueued({
-    unexpected: Formatter.formatJson(expected),
-    found: found.slice(0, 3).map((job) => `  ${told(job)}`)
-  })
-})
-
 const working = Effect.fnUntraced(function*<Tasks extends ReadonlyArray<JobWorker.Servable>>(
   { concurrency, queues, tasks, within }: WorkOptions<Tasks>,
   ended: (end: End) => void,
@@ -432,26 +322,4 @@ const ranOf = ({ failure, job, outcome, output }: End): Ran => ({
   outcome,
   output: output ?? null,
   failure
-})
-
-const all = Effect.gen(function*() {
-  const store = yield* JobStore
-  const jobs: Array<Job> = []
-  let page: ReadonlyArray<Job> = yield* store.query({ filter: JobFilter.all, before: null, limit: 1000 })
-  while (page.length > 0) {
-    jobs.push(...page)
-    page = yield* store.query({ filter: JobFilter.all, before: page.at(-1)?.id ?? null, limit: 1000 })
-  }
-  return jobs
-})
-
-const expectedOf = ({ at, payload, priority, queue, state, tags, task, tenant }: Expectation): Expected => ({
-  ...task === undefined ? {} : { task: typeof task === "string" ? task : task.name },
-  ...queue === undefined ? {} : { queue },
-  ...state === undefined ? {} : { state },
-  ...priority === undefined ? {} : { priority },
-  ...tags === undefined ? {} : { tags },
-  ...tenant === undefined ? {} : { tenant },
-  ...payload === undefined ? {} : { payload },
-  ...at === undefined ? {} : { dueAt: DateTime.toEpochMillis(at) }
 })

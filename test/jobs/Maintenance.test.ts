@@ -8,7 +8,7 @@ import * as Scope from "effect/Scope"
 import { JobStoreUnavailable } from "ostinato/jobs/JobError"
 import * as JobMaintenance from "ostinato/jobs/JobMaintenance"
 import { JobStore } from "ostinato/jobs/JobStore"
-import { newJob } from "./OneJob.ts"
+import { newJob } from "../../src/testing/internal/jobStore/newJob.ts"
 import { changed, job, pass, settle, store } from "./Working.ts"
 
 const upkeep = JobMaintenance.layer()
@@ -111,6 +111,40 @@ describe("maintenance", () => {
       yield* pass(60)
       assert.isAtLeast(asked.sweeps - sweeps, 45)
     }).pipe(Effect.provide(Layer.provideMerge(upkeep, counting)))
+  })
+
+  it.effect("workers of one process that share a store share its loops, for as long as one of them is there", () => {
+    let rescues = 0
+    const counting = changed((jobs) => ({
+      rescue: Effect.suspend(() => {
+        rescues += 1
+        return jobs.rescue
+      })
+    }))
+    return Effect.gen(function*() {
+      const during = Effect.gen(function*() {
+        const before = rescues
+        yield* pass(100)
+        return rescues - before
+      })
+      const built = Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        yield* Scope.provide(Layer.build(JobMaintenance.layer()), scope)
+        return scope
+      })
+      const first = yield* built
+      const alone = yield* during
+      assert.isAtLeast(alone, 30)
+      const second = yield* built
+      assert.isAtMost(yield* during, alone + 10)
+      yield* Scope.close(first, Exit.void)
+      assert.isAtLeast(yield* during, 30)
+      yield* Scope.close(second, Exit.void)
+      assert.strictEqual(yield* during, 0)
+      const third = yield* built
+      assert.isAtLeast(yield* during, 30)
+      yield* Scope.close(third, Exit.void)
+    }).pipe(Effect.provide(counting))
   })
 
   it.effect("removes what retention no longer keeps", () =>

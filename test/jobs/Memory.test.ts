@@ -12,7 +12,7 @@ import * as Supervisor from "ostinato/core/Supervisor"
 import type { JobId } from "ostinato/jobs/Job"
 import { type Claimed, type End, JobStore } from "ostinato/jobs/JobStore"
 import * as Memory from "ostinato/jobs/stores/Memory"
-import { newJob } from "./OneJob.ts"
+import { newJob } from "../../src/testing/internal/jobStore/newJob.ts"
 
 const fact = <E>(name: string, test: Effect.Effect<void, E, JobStore | Memory.Due | Scope.Scope>) =>
   it.effect(name, () => Effect.scoped(Effect.provide(test, Layer.provide(Memory.layer, Supervisor.layer))))

@@ -8,7 +8,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Supervisor from "ostinato/core/Supervisor"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as Memory from "ostinato/jobs/stores/Memory"
-import { newJob } from "./OneJob.ts"
+import { newJob } from "../../src/testing/internal/jobStore/newJob.ts"
 
 const join = Effect.flatMap(JobStore, (store) => store.join({ node: "a", info: {}, serves: {} }))
 

@@ -15,7 +15,7 @@ import * as JobResult from "ostinato/jobs/JobResult"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import * as PayloadVersion from "ostinato/jobs/PayloadVersion"
-import { newJob } from "./OneJob.ts"
+import { newJob } from "../../src/testing/internal/jobStore/newJob.ts"
 import { job, pass, reaches, store, worker } from "./Working.ts"
 
 class Busy extends Schema.TaggedError<Busy>()("Busy", { seconds: Schema.Int }) {}

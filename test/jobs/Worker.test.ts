@@ -13,7 +13,7 @@ import { Task, TaskPool } from "ostinato"
 import * as JobQueue from "ostinato/jobs/JobQueue"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
-import { newJob } from "./OneJob.ts"
+import { newJob } from "../../src/testing/internal/jobStore/newJob.ts"
 import {
   Broken,
   changed,

@@ -8,8 +8,8 @@ import type { Claimed, End, Member, NewJob } from "ostinato/jobs/JobStore"
 import * as Postgres from "ostinato/jobs/stores/Postgres"
 import { Notifier } from "ostinato/store/Notifier"
 import * as PostgresCheckpointStore from "ostinato/store/PostgresCheckpointStore"
+import { newJob } from "../../../src/testing/internal/jobStore/newJob.ts"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
-import { newJob } from "../../jobs/OneJob.ts"
 
 /** What this store can do, for tests of its statements. */
 export { JobStore as Store } from "ostinato/jobs/JobStore"

@@ -4,7 +4,8 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { JobId } from "../../../jobs/Job.ts"
 import { JobStore } from "../../../jobs/JobStore.ts"
-import { type Fact, jobOf, lane, later, newJob, stateOf, statesOf } from "./lane.ts"
+import { type Fact, jobOf, lane, later, stateOf, statesOf } from "./lane.ts"
+import { newJob } from "./newJob.ts"
 
 export const enqueueFacts = (fact: Fact) => {
   fact(

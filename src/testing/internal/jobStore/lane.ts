@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import { NextRunId } from "../../../core/TaskRun.ts"
 import type { JobId } from "../../../jobs/Job.ts"
 import { type Claimed, type End, JobStore, type Member, type NewJob } from "../../../jobs/JobStore.ts"
+import { newJob } from "./newJob.ts"
 
 /** Adds one fact. */
 export type Fact<R = never> = <E>(name: string, test: Effect.Effect<void, E, JobStore | Scope.Scope | R>) => void
@@ -22,24 +23,6 @@ export const freshKey = Effect.map(Effect.flatten(NextRunId), (id) => id.replace
 export const join = Effect.gen(function*() {
   const store = yield* JobStore
   return yield* store.join({ node: yield* fresh("node"), info: {}, serves: {} })
-})
-
-export const newJob = (queue: string, more: Partial<NewJob> = {}): NewJob => ({
-  id: null,
-  queue,
-  task: "suite.task",
-  payload: {},
-  meta: {},
-  priority: 0,
-  maxAttempts: 20,
-  delayMs: 0,
-  runAt: null,
-  unique: null,
-  limit: null,
-  tenant: null,
-  cost: 1,
-  after: [],
-  ...more
 })
 
 export const ending = (job: Claimed, outcome: End["outcome"], more: Partial<End> = {}): End => ({

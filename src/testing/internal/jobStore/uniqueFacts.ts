@@ -3,7 +3,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { JobId } from "../../../jobs/Job.ts"
 import type { NewJob } from "../../../jobs/JobStore.ts"
-import { type Fact, freshKey, jobOf, lane, later, newJob, statesOf } from "./lane.ts"
+import { type Fact, freshKey, jobOf, lane, later, statesOf } from "./lane.ts"
+import { newJob } from "./newJob.ts"
 
 const unique = (key: string, more: Partial<NonNullable<NewJob["unique"]>> = {}): Partial<NewJob> => ({
   unique: { key, withinMs: null, until: "done", onConflict: "skip", ...more }

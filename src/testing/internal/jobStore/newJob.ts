@@ -1,10 +1,10 @@
-import type { NewJob } from "ostinato/jobs/JobStore"
+import type { NewJob } from "../../../jobs/JobStore.ts"
 
 /** A job that is due at once and asks for nothing special. */
 export const newJob = (queue: string, more: Partial<NewJob> = {}): NewJob => ({
   id: null,
   queue,
-  task: "count",
+  task: "suite.task",
   payload: {},
   meta: {},
   priority: 0,
