@@ -24,6 +24,9 @@ export interface Host {
   readonly end: Effect.Effect<void, HeartbeatEnded>
 }
 
+/** It holds a connection and a few numbers: without a limit its heap would take as much room as that of a whole process. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128 }
+
 // a path that the build need not rewrite
 const entry = new URL(`./heartbeat.worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
 
@@ -37,7 +40,7 @@ export const thread = (
     let isOver = false
     const worker = yield* Effect.acquireRelease(
       Effect.try({
-        try: () => new Worker(entry, { name: "ostinato heartbeat", workerData: seed }),
+        try: () => new Worker(entry, { name: "ostinato heartbeat", workerData: seed, resourceLimits }),
         catch: (error) => new HeartbeatEnded({ detail: String(error) })
       }),
       (worker) => {
