@@ -4,7 +4,7 @@ import type { Machine } from "../machine.ts"
 import type { Figures } from "./measure/Figures.ts"
 
 /** What is measured; each has its own table. */
-export type Part = "drain" | "enqueue" | "unique" | "latency" | "log" | "waiting" | "idle"
+export type Part = "drain" | "enqueue" | "unique" | "latency" | "log" | "waiting" | "pinned" | "idle"
 
 /** One row with all its repetitions. */
 export interface Measured {

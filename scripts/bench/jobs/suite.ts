@@ -8,6 +8,7 @@ import { measureEnqueue, measureUnique } from "./measure/enqueue.ts"
 import { measureIdle } from "./measure/idle.ts"
 import { measureLatency, type Where } from "./measure/latency.ts"
 import { measurePgbench, type PgbenchScript } from "./measure/pgbench.ts"
+import { measurePinned } from "./measure/pinned.ts"
 import { measureWaiting } from "./measure/waiting.ts"
 import type { Results } from "./results.ts"
 import { type Options, type Row, runRows } from "./Row.ts"
@@ -78,6 +79,7 @@ const rows = (quick: boolean): ReadonlyArray<Row> => {
       once: true,
       measure: (server) => measureWaiting(server, ostinatoSystem, 1_000_000 / part, quick)
     },
+    { ...ours, part: "pinned", once: true, measure: (server) => measurePinned(server, ostinatoSystem, quick) },
     { ...ours, part: "idle", once: true, measure: () => measureIdle(ostinatoSystem, quick ? 5 : 20, quick ? 5 : 30) }
   ]
 }

@@ -119,10 +119,18 @@ const parts: ReadonlyArray<{ readonly part: Part; readonly title: string; readon
       median("nothing else waits", "emptyMs", 2),
       median("all wait", "fullMs", 2),
       median("ratio", "fullTime", 2),
-      median("old snapshot, first", "pinnedFirstMs", 2),
-      median("last", "pinnedLastMs", 2),
-      median("ratio", "pinnedTime", 2),
       median("RSS MB of a worker", "rssMb")
+    ]
+  },
+  {
+    part: "pinned",
+    title: "claims of 100 beside an old snapshot, ms",
+    columns: [
+      median("nothing held", "freeMs", 2),
+      median("old snapshot held", "heldMs", 2),
+      median("ratio", "heldTime", 2),
+      median("dead rows", "dead"),
+      median("autovacuums", "vacuums")
     ]
   },
   {
