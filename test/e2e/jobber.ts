@@ -26,7 +26,13 @@ const SinkLive = Sink.toLayer(({ holds, name }) =>
     yield* Console.error(`begins ${name}, attempt ${number}`)
     yield* sql`INSERT INTO sink (name) VALUES (${name}) ON CONFLICT DO NOTHING`
     if (holds === "for ever" && number === 1) return yield* Effect.never
+    if (holds === "a blink") yield* Effect.sleep("20 millis")
     if (holds === "a moment") yield* Effect.sleep("1500 millis")
+    if (holds === "the gate") {
+      yield* Effect.repeat(Effect.delay(sql`SELECT FROM sink WHERE name = 'gate'`, "20 millis"), {
+        until: (rows) => rows.length > 0
+      })
+    }
     yield* Console.error(`ends ${name}`)
   }).pipe(Effect.orDie)
 )
@@ -35,7 +41,7 @@ const [mode = "", queue = "", name = ""] = process.argv.slice(2)
 
 const Store = Layer.unwrap(Effect.gen(function*() {
   const url = yield* Config.Redacted("DATABASE_URL")
-  return PostgresJobStore.layer({ lease: "5 seconds" }).pipe(
+  return PostgresJobStore.layer().pipe(
     Layer.provide(Layer.effectDiscard(Migration.run(PostgresJobStore.migrations))),
     Layer.provide(Notifier.layer()),
     Layer.provideMerge(Database.layer({ url, directory: "unused" })),
