@@ -63,7 +63,7 @@ export interface OwnMember extends Member {
 }
 
 /** Longest wait for the first beat: without it a process that dies is found by its lease alone. */
-const firstBeat = "2 seconds"
+const firstBeat = "5 seconds"
 
 /** Whether a member may claim. What came from elsewhere is left to the database. */
 export const isHeld = (member: Member): boolean => {

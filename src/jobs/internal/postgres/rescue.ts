@@ -106,7 +106,9 @@ export const make = (options: {
         LEFT JOIN ${s}.control c ON c.worker_id = r.worker_id AND c.job_id = r.job_id
         LEFT JOIN ${s}.awaited a ON a.job_id = r.job_id
         CROSS JOIN LATERAL (
-          SELECT CASE WHEN w.alone_job = r.job_id AND w.alone_epoch = r.epoch THEN ${loss.maxDeaths}::int
+          -- a server that was restarted closed every connection: that says nothing of the process
+          SELECT CASE WHEN w.alone_job = r.job_id AND w.alone_epoch = r.epoch
+            AND (w.backend_start < pg_postmaster_start_time()) IS NOT TRUE THEN ${loss.maxDeaths}::int
             ELSE ${loss.mostDeaths}::int END AS bound
           FROM ${s}.worker w WHERE w.id = r.worker_id
         ) y

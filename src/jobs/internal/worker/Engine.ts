@@ -115,6 +115,8 @@ export class Engine {
     if (live === undefined || lane === undefined || !this.results.isIdle) return
     for (const lane of this.lanes.values()) if (lane.isClaiming) return
     if (this.running > 0 && now < this.quarantine.due) return
+    // what runs for long does not keep its worker from everything else
+    if (lane.running.size >= lane.capacity) return this.putOff(lane, live, 30_000)
     if (!this.quarantine.knows(live)) return this.tellAlone(lane, live)
     lane.unbegun((one) => one === live)
     this.begin(lane, live)
@@ -126,18 +128,22 @@ export class Engine {
     this.schedule()
   }
 
-  /** Tells the store that a job runs alone from now on. One of which it cannot be told waits elsewhere. */
+  /** Tells the store that a job runs alone from now on. */
   private tellAlone(lane: Lane, live: LiveAttempt): void {
     if (!this.quarantine.asks(live)) return
     const { job, membership } = live
     Effect.runForkWith(this.options.base)(this.around.store.isolate(membership.member, job)).addObserver((exit) => {
       if (Exit.isSuccess(exit) && exit.value) this.quarantine.told(live)
-      else if (live.place === "held") {
-        lane.unbegun((one) => one === live)
-        this.record(live, outcome.inTurn(live))
-      }
+      else if (live.place === "held") this.putOff(lane, live, 1000)
       this.schedule()
     })
+  }
+
+  private putOff(lane: Lane, live: LiveAttempt, delayMs: number): void {
+    lane.unbegun((one) => one === live)
+    this.record(live, outcome.inTurn(live, delayMs))
+    this.schedule()
+    for (const lane of this.lanes.values()) lane.noteRoom()
   }
 
   /** Ends a job because somebody wants it to. `false`: it is not in hand. */

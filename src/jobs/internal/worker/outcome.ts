@@ -194,12 +194,9 @@ export const unknown = (live: LiveAttempt): End =>
     note: `the worker that claimed it has no handler for task ${live.job.task}`
   })
 
-/** A job that has to run alone, and of which the store could not be told so: it was not attempted. */
-export const inTurn = (live: LiveAttempt): End =>
-  ended(live, "snooze", {
-    delayMs: 1000,
-    note: "it went down with its workers before, so it runs alone: the store could not be told that it does"
-  })
+/** A job that has to run alone and could not here: it was not attempted. */
+export const inTurn = (live: LiveAttempt, delayMs: number): End =>
+  ended(live, "snooze", { delayMs, note: "it went down with its workers before, so it waits until it can run alone" })
 
 // by what it has waited already, so nothing has to be kept for it
 const growing = (live: LiveAttempt, least: number, most: number): number =>
