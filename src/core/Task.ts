@@ -219,7 +219,8 @@ export const run = <Name extends string, P extends Storable, S extends Storable,
   Effect.flatMap(Effect.flatten(NextRunId), (id) => attempted(task, id, payload))
 
 /**
- * Reads a payload that came as JSON, e.g. from a command line.
+ * Reads a payload that came as JSON, e.g. from a command line. What does not fit is named by its path, without its value,
+ * which may be a secret.
  *
  * @category decoding
  */
@@ -230,7 +231,7 @@ export const decodePayload = <T extends Any>(
   // a struct without fields would take any value
   (Array.isArray(json) ? SchemaAST.isArrays(task.payload.ast) : Predicate.isObject(json))
     ? Effect.mapError(
-      Schema.decodeUnknownEffect(Schema.toCodecJson(task.payload))(json),
+      Schema.decodeUnknownEffect(Schema.toCodecJson(task.payload), { errors: "all" })(json),
       (error) => new PayloadInvalid({ task: task.name, detail: error.message })
     )
     : Effect.fail(new PayloadInvalid({ task: task.name, detail: "it is no JSON object" }))

@@ -23,7 +23,11 @@ export const layer = HttpApiMiddleware.layerSchemaErrorTransform(HttpApiMiddlewa
   }
   const errors = issues(error.cause.issue).issues.map(({ message, path = [] }) => ({
     path: [error.kind.toLowerCase(), ...path.map(segment)],
-    message: message.length > longest ? `${message.slice(0, longest)}…` : message
+    message: message === noBody
+      ? "the body is empty: send a JSON object, at least {}"
+      : message.length > longest
+      ? `${message.slice(0, longest)}…`
+      : message
   }))
   const first = errors.slice(0, most).map(({ message, path }) => `${path.join(".")}: ${message}`)
   const rest = errors.length - first.length
@@ -34,6 +38,9 @@ export const layer = HttpApiMiddleware.layerSchemaErrorTransform(HttpApiMiddlewa
     })
   )
 })
+
+/** What a Schema says of a body that is not there. */
+const noBody = "Expected object, got undefined"
 
 /** Characters of a message. */
 const longest = 300

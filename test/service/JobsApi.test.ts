@@ -167,6 +167,13 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           ["POST", "/jobs/99/retry", undefined, 404, "99"],
           ["POST", "/jobs", { task: "test.none" }, 404, "Tasks: test.mail, test.held"],
           ["POST", "/jobs", { task: "test.mail", payload: { to: 7 } }, 422, "to"],
+          [
+            "POST",
+            "/jobs",
+            { task: "test.mail", payload: { to: 7, token: 8 } },
+            422,
+            "Expected string\\n  at [\\\"token\\\"]"
+          ],
           ["POST", "/jobs", { task: "test.mail", delay: "soon" }, 422, "soon"],
           ["POST", "/jobs", { task: "test.mail", delay: -1 }, 422, "milliseconds, 0 or more"],
           ["POST", "/jobs", { task: "test.mail", queue: "mial" }, 422, "Queues with workers: held, mail"],

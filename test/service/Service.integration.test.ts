@@ -58,6 +58,7 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
         ["OPTIONS", "/api/v1/queues", {}, 405, "takes GET, HEAD"],
         ["POST", "/api/v1/jobs", json(`{"task":"${"x".repeat(5 << 20)}"}`), 413, "4 MiB"],
         ["POST", "/api/v1/jobs", { body: "task=x", headers: { "content-type": "text/plain" } }, 415, "text/plain"],
+        ["POST", "/api/v1/jobs/12/cancel", {}, 400, "the body is empty: send a JSON object, at least {}"],
         ["POST", "/api/v1/jobs", json("{task"), 400, "Expected a valid JSON body"],
         ["POST", "/api/v1/jobs", json(`{"task":"x","delya":"1 hour"}`), 400, "payload.delya: "],
         ["POST", "/api/v1/jobs", json(`{"task":"bare.endless","payload":{"n":"x"}}`), 422, `at [\\"n\\"]`],

@@ -64,7 +64,7 @@ const seen = (run: Run, job: Job) => ({
   maxAttempts: job.maxAttempts,
   lost: job.lost,
   payload: job.payload,
-  failure: job.failure === null ? null : [job.failure.tag, job.failure.cancellation ?? null],
+  failure: job.failure,
   progress: job.progress,
   output: job.output,
   waits: (job.state === "scheduled" || job.state === "retryable") && job.runAt !== null,
@@ -96,7 +96,7 @@ export const observeAll = (runs: ReadonlyArray<Run>, { store, within }: Side) =>
         const attempts = yield* Effect.forEach(claimed, (id) =>
           Effect.map(
             store.attempts(id),
-            (entries) => entries.map(({ attempt, epoch, failure }) => [attempt, epoch, failure?.tag ?? null])
+            (entries) => entries.map(({ attempt, epoch, failure }) => [attempt, epoch, failure])
           ))
         const last = run.ids.at(-1)
         const parents = last === undefined ? [] : yield* store.parents(last)

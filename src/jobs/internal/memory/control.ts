@@ -3,15 +3,15 @@
  */
 import type { Cancellation } from "../../../core/TaskRun.ts"
 import type { Job, JobFailure, JobId } from "../../Job.ts"
+import { cancelled, superseded } from "../storeFailure.ts"
 import { toDue } from "./lanes.ts"
 import * as limits from "./limits.ts"
 import { post } from "./members.ts"
 import { countLive, end, postpone, takeOut } from "./moves.ts"
 import { hasEnded, lifeOf, type Row } from "./row.ts"
 import { show } from "./show.ts"
-import { failureOf, type Tables } from "./tables.ts"
+import type { Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
-import { cancelled } from "./work.ts"
 
 const find = (tables: Tables, ids: ReadonlyArray<JobId>) =>
   ids.flatMap((id) => {
@@ -114,7 +114,7 @@ export const supersede = (
     uniqueKeys.drop(tables, row)
     return [{ key, job, row }]
   })
-  endAll(tables, taken.map(({ row }) => row), failureOf("Superseded", "another job took its place"), now)
+  endAll(tables, taken.map(({ row }) => row), superseded, now)
   return taken.map(({ job, key }) => ({ key, job }))
 }
 

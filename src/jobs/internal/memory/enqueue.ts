@@ -4,11 +4,12 @@
 import * as DateTime from "effect/DateTime"
 import type { JobMeta } from "../../Job.ts"
 import type { Enqueued, NewJob } from "../../JobStore.ts"
+import { parentNotCompleted } from "../storeFailure.ts"
 import * as fair from "./fair.ts"
 import * as graph from "./graph.ts"
 import { toDue } from "./lanes.ts"
 import * as limits from "./limits.ts"
-import { countLive, end, orphaned, postpone } from "./moves.ts"
+import { countLive, end, postpone } from "./moves.ts"
 import { hasEnded, idOf, type Row, saysTime } from "./row.ts"
 import { nextId, type Queue, queueOf, type Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
@@ -34,7 +35,7 @@ export const enqueue = (tables: Tables, jobs: ReadonlyArray<NewJob>, now: number
       })
     )
     if (verdict === "waits") row.place = "pending"
-    else if (verdict === "can not go on") end(tables, row, { place: "cancelled", failure: orphaned(null) }, now)
+    else if (verdict === "can not go on") end(tables, row, { place: "cancelled", failure: parentNotCompleted }, now)
     else if (row.at > now) toDue(tables, row, "scheduled", row.at)
     else due.push(row)
   }

@@ -23,6 +23,12 @@ export const claimed = (fair: Fair, ord: bigint) => {
   fair.clock = Math.max(fair.clock, Number(ord))
 }
 
+/** Nothing of the queue waits: nobody is owed a turn, or owes one. */
+export const rest = (fair: Fair) => {
+  fair.clock = Math.max(fair.clock, ...fair.tenants.values())
+  forget(fair)
+}
+
 /** Forgets tenants whose next job would start at the queue's own time all the same. */
 export const forget = (fair: Fair) => {
   for (const [tenant, at] of fair.tenants) if (at <= fair.clock) fair.tenants.delete(tenant)

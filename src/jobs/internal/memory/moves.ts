@@ -2,11 +2,12 @@
  * The moves of a job between its places: it comes to wait, it becomes available, it ends.
  */
 import type { JobFailure } from "../../Job.ts"
+import { parentNotCompleted } from "../storeFailure.ts"
 import * as graph from "./graph.ts"
 import { leave, toDue } from "./lanes.ts"
 import * as limits from "./limits.ts"
 import { lifeOf, type Row } from "./row.ts"
-import { failureOf, type Tables } from "./tables.ts"
+import type { Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
 
 /** Takes a job from wherever it waits. */
@@ -60,19 +61,11 @@ export const end = (tables: Tables, ending: Row, outcome: Outcome, now: number) 
     limits.release(tables, row, now, "over")
     for (const { child, verdict } of graph.settle(tables, row)) {
       if (verdict === "goes on") toDue(tables, child, "scheduled", Math.max(child.at, now))
-      else over.push([child, { place: "cancelled", failure: orphaned(row) }])
+      else over.push([child, { place: "cancelled", failure: parentNotCompleted }])
     }
     if (place === "completed" && row.meta.forget === true) forget(tables, row)
   }
 }
-
-export const orphaned = (parent: Row | null) =>
-  failureOf(
-    "ParentNotCompleted",
-    parent === null
-      ? "a job that it waits for is no longer kept"
-      : `job ${parent.id}, which it waits for, was ${parent.place}`
-  )
 
 /** Nothing is left of it. */
 export const forget = (tables: Tables, row: Row) => {

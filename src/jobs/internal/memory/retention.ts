@@ -3,9 +3,10 @@
  */
 import * as Duration from "effect/Duration"
 import type { JobRetention } from "../../JobStore.ts"
+import * as fair from "./fair.ts"
 import { forget } from "./moves.ts"
-import type { Row } from "./row.ts"
-import type { Tables } from "./tables.ts"
+import { hasEnded, type Row } from "./row.ts"
+import type { Queue, Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
 
 export const prune = (tables: Tables, retention: JobRetention, now: number): number => {
@@ -24,5 +25,8 @@ export const prune = (tables: Tables, retention: JobRetention, now: number): num
     forget(tables, row)
   }
   uniqueKeys.sweep(tables, now)
+  const waiting = new Set<Queue>()
+  for (const row of tables.rows.values()) if (row.place !== "running" && !hasEnded(row)) waiting.add(row.queue)
+  for (const queue of tables.queues.values()) if (!waiting.has(queue)) fair.rest(queue.fair)
   return before - tables.ended.size
 }

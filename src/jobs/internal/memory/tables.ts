@@ -1,7 +1,6 @@
 /**
  * All that the store in memory knows. Every operation on it is one synchronous step, so it is atomic.
  */
-import type { JobFailure } from "../../Job.ts"
 import type { QueueSettings } from "../../JobStore.ts"
 import type { Fair } from "./fair.ts"
 import type { Edge } from "./graph.ts"
@@ -85,11 +84,3 @@ export const nextId = (tables: Tables, now: number): bigint => {
 }
 
 const madeByCaller = 1n << 19n
-
-export const failureOf = (tag: string, message: string, more?: Partial<JobFailure>): JobFailure => ({
-  kind: "interruption",
-  tag,
-  message,
-  cause: `${tag}: ${message}`,
-  ...more
-})

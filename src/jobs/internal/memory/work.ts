@@ -5,6 +5,7 @@
 import type * as Schema from "effect/Schema"
 import type { JobId } from "../../Job.ts"
 import type { Claimed, End, Member } from "../../JobStore.ts"
+import { cancelled } from "../storeFailure.ts"
 import * as fair from "./fair.ts"
 import * as graph from "./graph.ts"
 import { toDue, toHeld } from "./lanes.ts"
@@ -12,7 +13,7 @@ import * as limits from "./limits.ts"
 import { alive, asked, type Entry } from "./members.ts"
 import { end } from "./moves.ts"
 import { createdAt, idOf, lifeOf, record, type Row } from "./row.ts"
-import { failureOf, type Tables } from "./tables.ts"
+import type { Tables } from "./tables.ts"
 import * as uniqueKeys from "./uniqueKeys.ts"
 
 export const claim = (
@@ -129,12 +130,6 @@ const apply = (
   // released between the claim and now
   life.note = null
   return toDue(tables, row, "scheduled", now)
-}
-
-export const cancelled = (by: NonNullable<ReturnType<typeof asked>>) => {
-  const who = by.actor === null ? "" : ` by ${by.actor}`
-  const why = by.reason === null ? "" : `: ${by.reason}`
-  return failureOf("Cancelled", `cancelled${who}${why}`, { cancellation: by })
 }
 
 export const handBack = (tables: Tables, member: Member, jobs: ReadonlyArray<Claimed>, now: number) => {

@@ -5,6 +5,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { JobId } from "../../Job.ts"
 import type { Steering } from "../../JobStore.ts"
+import * as storeFailure from "../storeFailure.ts"
 import * as channels from "./channels.ts"
 import * as columns from "./columns.ts"
 import * as jsonText from "./jsonText.ts"
@@ -53,15 +54,7 @@ export const make = (
       Effect.gen(function*() {
         const fates = new Map<JobId, Fate>()
         const reason = jsonText.stored({ actor: by.actor, reason: by.reason })
-        const cause = jsonText.stored({
-          kind: "interruption",
-          tag: "Cancelled",
-          message: `cancelled${by.actor === null ? "" : ` by ${by.actor}`}${
-            by.reason === null ? "" : `: ${by.reason}`
-          }`,
-          cause: "",
-          cancellation: { actor: by.actor, reason: by.reason }
-        })
+        const cause = jsonText.stored(storeFailure.cancelled({ actor: by.actor, reason: by.reason }))
         let left = ids
         const look = (some: ReadonlyArray<JobId>, waits: boolean) =>
           sql.unsafe<CancelRow>(

@@ -8,16 +8,12 @@ import * as SqlErrors from "effect/sql/SqlError"
 import { Tx } from "../../../store/Tx.ts"
 import { type JobStoreUnavailable, OtherTransaction } from "../../JobError.ts"
 import type { Producing } from "../../JobStore.ts"
+import { superseded } from "../storeFailure.ts"
 import * as columns from "./columns.ts"
 import { decodeJobs, jobColumns } from "./jobRow.ts"
 import { inTransaction, joining, type StoreContext, unavailable } from "./StoreContext.ts"
 
-const superseded = JSON.stringify({
-  kind: "interruption",
-  tag: "Superseded",
-  message: "a newer job with the same unique key took its place",
-  cause: ""
-})
+const cause = JSON.stringify(superseded)
 
 export const make = (ctx: StoreContext): Pick<Producing, "joins" | "supersede" | "transaction"> => ({
   joins: (operation) =>
@@ -51,7 +47,7 @@ export const make = (ctx: StoreContext): Pick<Producing, "joins" | "supersede" |
           { taken: ReadonlyArray<bigint> | null; keys: ReadonlyArray<Uint8Array> | null }
         >(
           `select * from ${ctx.s}.supersede($1::bytea[], $2::jsonb)`,
-          [columns.bytea(keys.map((key) => Buffer.from(key, "hex"))), superseded]
+          [columns.bytea(keys.map((key) => Buffer.from(key, "hex"))), cause]
         ).unprepared
         if (row === undefined || row.taken === null || row.keys === null) return []
         const held = new Map(

@@ -13,6 +13,11 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { JobRetention } from "../../JobStore.ts"
 import * as partitions from "./partitions.ts"
 
+interface Place {
+  readonly last_limit: number | null
+  readonly last_key: string | null
+}
+
 /** Rows removed by one statement. */
 const batch = 1000
 
@@ -145,6 +150,18 @@ export const make = (house: PgClient.PgClient, schema: string) => {
       ORDER BY 1 LIMIT ${batch} FOR UPDATE SKIP LOCKED) RETURNING 1`)
   })
 
+  /** Keys and tenants that are not used any more, and what was left waiting for nothing. */
+  const idle = Effect.gen(function*() {
+    let at: Place | undefined = { last_limit: 0, last_key: "" }
+    while (at !== undefined) {
+      const [next]: ReadonlyArray<Place> = yield* house<Place>`
+        SELECT * FROM ${s}.forget_keys(${at.last_limit}::int, ${at.last_key}::text, ${batch}::int)`
+      at = next?.last_limit == null ? undefined : next
+    }
+    yield* toTheEnd(countOf(house<{ n: number }>`SELECT ${s}.forget_tenants(${batch}::int) AS n`))
+    yield* toTheEnd(countOf(house<{ n: number }>`SELECT ${s}.free_strays(${batch}::int) AS n`))
+  })
+
   /** Answers how many jobs went. */
   const prune = Effect.fnUntraced(function*(retention: JobRetention) {
     const keep: partitions.Keep = {
@@ -156,6 +173,7 @@ export const make = (house: PgClient.PgClient, schema: string) => {
     const old = yield* byAge(keep)
     const many = retention.jobs === undefined ? 0 : yield* byNumber(retention.jobs)
     yield* leftovers(Math.max(keep.completed, keep.cancelled, keep.discarded))
+    yield* idle
     return old + many
   })
 

@@ -5,6 +5,7 @@
  *
  * Answers whether something may go on now.
  */
+import { parentNotCompleted } from "../storeFailure.ts"
 import { byKey } from "./settings.ts"
 
 export const settle = (s: string): ReadonlyArray<string> => [
@@ -41,7 +42,7 @@ with recursive p as materialized (
   insert into ${s}.done(job_id, epoch, attempt, lost, outcome) select job_id, epoch, attempt, lost, 'x' from g
 ), f as (
   insert into ${s}.failure(job_id, epoch, attempt, cause)
-  select job_id, epoch + 1, 0, ${parentNotCompleted} from g
+  select job_id, epoch + 1, 0, ${cause} from g
 ), z as (delete from ${s}.uniq u using g where u.job_id = g.job_id and u.release <> 'n')
 select (select count(*) from up where state = 's')::int, array(select job_id from g) into woken, gone;
 return woken > 0;
@@ -49,11 +50,4 @@ end $$`
 ]
 
 /** Why such a job was cancelled, in the stored form of a failure. */
-const parentNotCompleted = `'${
-  JSON.stringify({
-    kind: "failure",
-    tag: "ParentNotCompleted",
-    message: "a job that it waited for ended in another way than it waits for",
-    cause: ""
-  })
-}'::jsonb`
+const cause = `'${JSON.stringify(parentNotCompleted)}'::jsonb`

@@ -50,7 +50,8 @@ export const tables = (s: string): ReadonlyArray<string> => [
   `create table ${s}.later (
   run_at timestamptz not null, job_id bigint primary key, ord bigint not null,
   queue_id int not null, epoch int not null, limit_id int, waits int not null default 0,
-  priority smallint not null, attempt smallint not null, lost smallint not null, state "char" not null,
+  priority smallint not null, attempt smallint not null, lost smallint not null,
+  state "char" not null check (state in ('s', 'r', 'w', 'p', 'a', 'h')),
   limit_key text, note text
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
   autovacuum_vacuum_cost_delay = 0)`,

@@ -71,4 +71,73 @@ begin
   return woken;
 end $$`
 
-export const upkeep = (s: string): ReadonlyArray<string> => [settleRest(s), repair(s)]
+/**
+ * Keys of limits that say nothing any more: no permit is out, and the next start may be now, as if the row were not there.
+ * Looks at p_most keys after the given one, and answers the last of them; null at the end.
+ *
+ * Permits are looked at by a statement of its own, once the rows are locked: it sees whoever was let in before. Who waits
+ * for a row that is removed finds none, and makes it anew (`admit`).
+ */
+const forgetKeys = (s: string) =>
+  `create function ${s}.forget_keys(p_limit int, p_key text, p_most int, out last_limit int, out last_key text)
+language plpgsql ${byKey} as $$
+#variable_conflict use_column
+declare ls int[]; ks text[]; n int;
+begin
+select array_agg(x.limit_id order by x.limit_id, x.key), array_agg(x.key order by x.limit_id, x.key), count(*)::int into ls, ks, n
+from (select k.limit_id, k.key from ${s}.limit_key k where (k.limit_id, k.key) > (p_limit, p_key)
+  order by k.limit_id, k.key limit p_most) x;
+if n = p_most then last_limit := ls[n]; last_key := ks[n]; end if;
+select array_agg(x.limit_id), array_agg(x.key) into ls, ks from (
+  select k.limit_id, k.key from unnest(ls, ks) as i(l, x) join ${s}.limit_key k on k.limit_id = i.l and k.key = i.x
+  where k.tat <= clock_timestamp() order by k.limit_id, k.key for update of k skip locked) x;
+delete from ${s}.limit_key k using unnest(ls, ks) as i(l, x)
+where k.limit_id = i.l and k.key = i.x
+  and not exists (select from ${s}.permit p where p.limit_id = k.limit_id and p.key = k.key);
+end $$`
+
+/**
+ * Tenants of fair queues whose next job would start at the queue's own time all the same. Where nothing of a queue waits,
+ * its time goes on to the end of all that was given out, so that nobody is owed a turn or owes one.
+ */
+const forgetTenants = (s: string) =>
+  `create function ${s}.forget_tenants(p_most int) returns int language plpgsql as $$
+declare n int;
+begin
+insert into ${s}.fair_clock as c (queue_id, vt)
+select f.queue_id, max(f.vt) from ${s}.fair_tenant f
+where f.queue_id <> all(array(select distinct l.queue_id from ${s}.later l))
+  and not exists (select from ${s}.ready r where r.queue_id = f.queue_id and r.worker_id is null)
+group by f.queue_id order by f.queue_id
+on conflict (queue_id) do update set vt = excluded.vt where c.vt < excluded.vt;
+delete from ${s}.fair_tenant f where f.ctid = any(array(
+  select x.ctid from ${s}.fair_tenant x join ${s}.queue q on q.id = x.queue_id left join ${s}.fair_clock c on c.queue_id = x.queue_id
+  where x.weight = 1 and (x.vt <= c.vt or not q.fair) order by x.queue_id, x.tenant limit p_most for update of x skip locked));
+get diagnostics n = row_count;
+return n;
+end $$`
+
+/**
+ * What waits for nothing that there is goes on: for a limit that is not there, or for jobs none of which is open. Only rows
+ * that somebody changed by hand are like that.
+ */
+const freeStrays = (s: string) =>
+  `create function ${s}.free_strays(p_most int) returns int language plpgsql as $$
+declare n int;
+begin
+update ${s}.later l set state = 's', waits = 0, limit_id = null, limit_key = null where l.ctid = any(array(
+  select x.ctid from ${s}.later x
+  where x.state = 'p' and not exists (select from ${s}.limits i where i.id = x.limit_id)
+    or x.state = 'w' and not exists (select from ${s}.edge e where e.child_id = x.job_id and not e.settled)
+  order by x.job_id limit p_most for update skip locked));
+get diagnostics n = row_count;
+return n;
+end $$`
+
+export const upkeep = (s: string): ReadonlyArray<string> => [
+  settleRest(s),
+  repair(s),
+  forgetKeys(s),
+  forgetTenants(s),
+  freeStrays(s)
+]
