@@ -110,12 +110,14 @@ export const cancel = (
     const store = yield* JobStore
     const wish = yield* wished(by)
     const found = sorted("cancelled", "requested", "already", "ended", "unknown")
-    const more = yield* pages(selection, by?.limit, (ids) =>
+    const more = yield* pages(selection, by?.limit, (ids, jobs) =>
       Effect.gen(function*() {
         const fates = yield* store.cancel(ids, wish)
         for (const id of ids) found[fates.get(id) ?? "unknown"].push(id)
-        const gone = ids.filter((id) => fates.get(id) === "cancelled")
-        const stages = gone.length === 0 ? [] : (yield* store.getMany(gone)).flatMap(stagesOf)
+        const gone = new Set(ids.filter((id) => fates.get(id) === "cancelled"))
+        const ended = jobs?.filter(({ id }) => gone.has(id)) ??
+          (gone.size === 0 ? [] : yield* store.getMany(Array.from(gone)))
+        const stages = ended.flatMap(stagesOf)
         if (stages.length > 0) yield* store.cancel(stages, wish)
       }))
     return { ...found, more }

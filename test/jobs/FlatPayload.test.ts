@@ -32,6 +32,23 @@ describe("flat payloads", () => {
     ) assert.isUndefined(read(json), JSON.stringify(json))
   })
 
+  it("are left to the Schema where a field is inherited, and read each field once", () => {
+    const read = readerOf(Flat)!
+    assert.isUndefined(read(Object.create({ n: 1, i: 1, s: "x", b: true })))
+    let asked = 0
+    const payload = {
+      n: 1,
+      i: 1,
+      b: true,
+      get s() {
+        asked += 1
+        return asked === 1 ? "x" : ""
+      }
+    }
+    assert.deepStrictEqual<unknown>(read(payload), { n: 1, i: 1, b: true, s: "x" })
+    assert.strictEqual(asked, 1)
+  })
+
   it("are none where anything is changed, filled in, nested or checked as a whole", () => {
     const { Boolean, DateTimeUtc, Number, NumberFromString, String, Struct } = Schema
     class Made extends Schema.Class<Made>("Made")({ s: String }) {}

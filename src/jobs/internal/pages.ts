@@ -15,16 +15,16 @@ export type Selection = ReadonlyArray<JobId> | JobFilter
 /**
  * Calls for all that is selected, at most `limit` of them, and answers whether there are more. Goes down from the newest
  * job that is there at the beginning, so that what `each` does to jobs, and jobs that come meanwhile, neither hide nor
- * repeat one.
+ * repeat one. What a filter found comes along with the ids, as it was then.
  */
 export const pages = <E, R>(
   selection: Selection,
   limit: number | undefined,
-  each: (ids: ReadonlyArray<JobId>) => Effect.Effect<void, E, R>
+  each: (ids: ReadonlyArray<JobId>, found: ReadonlyArray<Job> | undefined) => Effect.Effect<void, E, R>
 ): Effect.Effect<boolean, E | JobStoreUnavailable, R | JobStore> =>
   isList(selection)
-    ? listed(selection, limit, each)
-    : jobs(selection, { limit, size }, (found) => each(found.map(({ id }) => id)))
+    ? listed(selection, limit, (ids) => each(ids, undefined))
+    : jobs(selection, { limit, size }, (found) => each(found.map(({ id }) => id), found))
 
 /** The same with the jobs themselves, for a filter. */
 export const jobs = <E, R>(

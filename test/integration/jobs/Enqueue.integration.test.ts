@@ -43,6 +43,23 @@ layer(store, { excludeTestServices: true })("enqueue", (it) => {
       })
     }))
 
+  it.effect("the ids of a call ascend where the sequence begins a new round, and leave bit 19 to callers", () =>
+    Effect.gen(function*() {
+      const { enqueue } = yield* Store
+      const sql = yield* PgClient.PgClient
+      for (const keyed of [false, true]) {
+        yield* sql`SELECT setval('ostinato.job_seq', (1 << 19) - 10)`
+        const jobs = Array.from(
+          { length: 20 },
+          (_, n) => job({ queue: "round", unique: keyed ? unique(`round ${n}`) : null })
+        )
+        const ids = (yield* enqueue(jobs)).map(({ id }) => BigInt(id))
+        assert.deepStrictEqual(ids, ids.toSorted((a, b) => a < b ? -1 : 1))
+        assert.strictEqual(new Set(ids).size, 20)
+        assert.isTrue(ids.every((id) => (id & (1n << 19n)) === 0n))
+      }
+    }))
+
   it.effect(
     "50,000 jobs go in with one call, with an answer for each in the order of the call",
     () =>

@@ -13,6 +13,7 @@ export const stage = (name: string, run: JobId): Schema.Json => ({ stage: name, 
 
 /** The stages of a closing job by name; undefined for every other job. */
 export const stagesOf = (job: Job): ReadonlyMap<string, JobId> | undefined => {
+  if (job.meta.part === undefined) return undefined
   const read = Schema.decodeUnknownOption(Closing)(job.meta.part)
   return Option.isNone(read) ? undefined : new Map(Object.entries(read.value.graph))
 }

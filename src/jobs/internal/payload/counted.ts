@@ -1,5 +1,5 @@
 /** How many jobs were enqueued, by queue and task. What is looked up for a pair of them is looked up once. */
-import * as Effect from "effect/Effect"
+import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { Enqueued, NewJob } from "../../JobStore.ts"
 
@@ -14,21 +14,30 @@ const series = new Map<string, Metric.Metric<number, unknown>>()
 const capacity = 10_000
 
 /** Counts those that are no duplicates. */
-export const counted = (jobs: ReadonlyArray<NewJob>, answers: ReadonlyArray<Enqueued>): Effect.Effect<void> =>
-  Effect.contextWith((context) => {
-    const counts = new Map<string, { readonly job: NewJob; count: number }>()
-    for (const [place, job] of jobs.entries()) {
-      if (answers[place]?.duplicate !== false) continue
-      const key = `${job.queue}\n${job.task}`
-      const known = counts.get(key)
-      if (known === undefined) counts.set(key, { job, count: 1 })
-      else known.count += 1
+export const count = (
+  jobs: ReadonlyArray<NewJob>,
+  answers: ReadonlyArray<Enqueued>,
+  context: Context.Context<never>
+): void => {
+  // neighbours are alike as a rule
+  for (let from = 0, to = 0; from < jobs.length; from = to) {
+    const first = jobs[from]
+    if (first === undefined) return
+    let fresh = 0
+    for (; to < jobs.length && jobs[to]?.queue === first.queue && jobs[to]?.task === first.task; to++) {
+      if (answers[to]?.duplicate === false) fresh += 1
     }
-    for (const [key, { count, job: { queue, task } }] of counts) {
-      if (series.size >= capacity) series.clear()
-      const one = series.get(key) ?? Metric.withAttributes(inserted, { queue, task })
-      series.set(key, one)
-      one.updateUnsafe(count, context)
-    }
-    return Effect.void
-  })
+    if (fresh > 0) seriesOf(first).updateUnsafe(fresh, context)
+  }
+}
+
+const seriesOf = ({ queue, task }: NewJob) => {
+  const key = `${queue}\n${task}`
+  let one = series.get(key)
+  if (one === undefined) {
+    if (series.size >= capacity) series.clear()
+    one = Metric.withAttributes(inserted, { queue, task })
+    series.set(key, one)
+  }
+  return one
+}

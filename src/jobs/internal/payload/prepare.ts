@@ -9,9 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Origin } from "../../../core/RunContext.ts"
-import type { Any } from "../../../core/Task.ts"
 import type { Trigger } from "../../../core/TaskRun.ts"
-import * as StoredText from "../../../store/StoredText.ts"
 import { JobId, type JobMeta } from "../../Job.ts"
 import { JobInvalid } from "../../JobError.ts"
 import type { JobRequest, Parent } from "../../JobOptions.ts"
@@ -19,7 +17,9 @@ import type { NewJob } from "../../JobStore.ts"
 import * as PayloadVersion from "../../PayloadVersion.ts"
 import { keyOf } from "../unique/key.ts"
 import { immediate } from "../worker/immediate.ts"
+import { encoded } from "./encoded.ts"
 import { badName } from "./names.ts"
+import { unfitOf } from "./unfit.ts"
 
 /** Who asks, and why. */
 export interface Surroundings {
@@ -31,22 +31,24 @@ export interface Surroundings {
   readonly now: number
 }
 
-/** A request as a row. `siblings` are the places of all requests of the call. */
+/** The place of a request in its call. */
+type PlaceOf = (request: JobRequest) => number | undefined
+
+/** A request as a row, at once for nearly all payloads. */
 export const prepare = (
   request: JobRequest,
   around: Surroundings,
-  siblings: ReadonlyMap<JobRequest, number>,
+  placeOf: PlaceOf,
   part?: Schema.Json
 ): Effect.Effect<NewJob, JobInvalid> => {
   const { options, task } = request
   const refuse = (detail: string) => Exit.fail(new JobInvalid({ task: task.name, detail }))
   const problem = problemOf(task.name, options)
   if (problem !== undefined) return refuse(problem)
-  const encoding = encode(task, request.payload)
-  const encoded = immediate(encoding)
-  const finish = (json: Schema.Json | undefined) => row(request, json ?? null, around, siblings, part)
-  // most payloads are encoded at once, and a thousand of them need no fiber
-  return encoded !== undefined ? finish(encoded.value) : encoding.pipe(
+  const encoding = encoded(task, request.payload)
+  const known = immediate(encoding)
+  const finish = (json: Schema.Json | undefined) => row(request, json ?? null, around, placeOf, part)
+  return known !== undefined ? finish(known.value) : encoding.pipe(
     Effect.catchCause((cause) =>
       refuse(`its payload does not fit: ${Cause.prettyErrors(cause).map(({ message }) => message).join("; ")}`)
     ),
@@ -58,7 +60,7 @@ const row = (
   request: JobRequest,
   payload: Schema.Json,
   around: Surroundings,
-  siblings: ReadonlyMap<JobRequest, number>,
+  placeOf: PlaceOf,
   part: Schema.Json | undefined
 ): Exit.Exit<NewJob, JobInvalid> => {
   const { options, task } = request
@@ -68,7 +70,7 @@ const row = (
   const tenant = options.tenant ?? around.origin.tenant
   const after: Array<NewJob["after"][number]> = []
   for (const parent of options.after ?? []) {
-    const found = edge(parent, siblings)
+    const found = edge(parent, placeOf)
     if (typeof found === "string") return refuse(found)
     after.push(found)
   }
@@ -91,41 +93,6 @@ const row = (
   })
 }
 
-type Encode = (payload: unknown) => Effect.Effect<Schema.Json | undefined, unknown>
-
-const encoders = new WeakMap<Any, Encode>()
-
-const encode = (task: Any, payload: unknown): ReturnType<Encode> => {
-  const known = encoders.get(task)
-  if (known !== undefined) return attempt(known, payload)
-  const made: Encode = Schema.encodeUnknownEffect(Schema.toCodecJson(task.payload))
-  encoders.set(task, made)
-  return attempt(made, payload)
-}
-
-// a payload with getters of its own may throw
-const attempt = (made: Encode, payload: unknown): ReturnType<Encode> => {
-  try {
-    return made(payload)
-  } catch (error) {
-    return Exit.die(error)
-  }
-}
-
-const maxBytes = 1_048_576
-
-/** What keeps a payload from being stored, if something does. */
-const unfitOf = (payload: Schema.Json): string | undefined => {
-  const text = JSON.stringify(payload)
-  const size = Buffer.byteLength(text)
-  if (size > maxBytes) {
-    return `has ${size} bytes, and at most ${maxBytes} are kept: store it elsewhere and pass where it is`
-  }
-  return /\\u(0000|d[89a-f])/.test(text) && JSON.stringify(StoredText.json(payload)) !== text
-    ? "has the character U+0000 or half of a surrogate pair, which a database cannot keep: take it out or encode it"
-    : undefined
-}
-
 const metaOf = (
   { options, task }: JobRequest,
   { now, origin, traceparent, trigger }: Surroundings,
@@ -137,17 +104,17 @@ const metaOf = (
 ): JobMeta => {
   const version = options.version ?? PayloadVersion.versionOf(task)
   const by = options.trigger ?? trigger
-  return {
-    ...(by === null ? {} : { trigger: by }),
-    ...(tenant === null && origin.actor === null ? {} : { origin: { tenant, actor: origin.actor } }),
-    ...(traceparent === null ? {} : { traceparent }),
-    ...(options.tags === undefined || options.tags.length === 0 ? {} : { tags: Array.from(new Set(options.tags)) }),
-    ...(version === 1 ? {} : { version }),
-    ...(options.timeout === undefined ? {} : { timeoutMs: millis(options.timeout) }),
-    ...(options.deadline === undefined ? {} : { deadline: deadlineOf(options.deadline, now) }),
-    ...(limit === null ? {} : { limit }),
-    ...(part === undefined ? {} : { part })
-  }
+  const meta: { -readonly [Key in keyof JobMeta]: JobMeta[Key] } = {}
+  if (by !== null) meta.trigger = by
+  if (tenant !== null || origin.actor !== null) meta.origin = { tenant, actor: origin.actor }
+  if (traceparent !== null) meta.traceparent = traceparent
+  if (options.tags !== undefined && options.tags.length > 0) meta.tags = Array.from(new Set(options.tags))
+  if (version !== 1) meta.version = version
+  if (options.timeout !== undefined) meta.timeoutMs = millis(options.timeout)
+  if (options.deadline !== undefined) meta.deadline = deadlineOf(options.deadline, now)
+  if (limit !== null) meta.limit = limit
+  if (part !== undefined) meta.part = part
+  return meta
 }
 
 const limitOf = ({ limit, orderBy }: JobRequest["options"]): NewJob["limit"] =>
@@ -179,12 +146,12 @@ const uniqueOf = (
 })
 
 /** Or why there is none. */
-const edge = (parent: Parent, siblings: ReadonlyMap<JobRequest, number>): NewJob["after"][number] | string => {
+const edge = (parent: Parent, placeOf: PlaceOf): NewJob["after"][number] | string => {
   const { job, on } = typeof parent === "object" && "job" in parent
     ? parent
     : { job: parent, on: "completed" as const }
   if (typeof job === "string") return { parent: job, on }
-  const place = siblings.get(job)
+  const place = placeOf(job)
   return place === undefined
     ? `it comes after a job of task ${job.task.name} that this call does not enqueue`
     : { parent: place, on }

@@ -5,7 +5,6 @@
  * statement that fails for a reason that one of its callers may have given is sent again for each of them alone, so nobody
  * fails for another. A caller that was interrupted before its jobs left takes them back.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Result from "effect/Result"
@@ -53,51 +52,50 @@ export const make: <Row, Answer, E>(
       if (waiting.size === 0) gathered.closeUnsafe()
       return calls
     }
-    const sendNext = Effect.gen(function*() {
+    const sendNext = Effect.suspend(() => {
       const calls = take()
-      if (calls.length === 0) return
-      yield* send(calls.flatMap((call) => call.rows), calls.length).pipe(
-        Effect.map((result) => {
-          let from = 0
-          for (const { answer, rows } of calls) {
-            const to = from + rows.length
-            Deferred.doneUnsafe(
-              answer,
-              result === undefined
-                ? Effect.succeed(undefined)
-                : result._tag === "Failure"
-                ? Effect.fail(result.failure)
-                : Effect.succeed(result.success.slice(from, to))
-            )
-            from = to
-          }
-        }),
-        Effect.onError(() =>
-          Effect.sync(() => calls.forEach(({ answer }) => Deferred.doneUnsafe(answer, Effect.fail(closed))))
-        )
+      if (calls.length === 0) return Effect.void
+      const sent = calls.length === 1 ? calls[0]?.rows ?? [] : calls.flatMap((call) => call.rows)
+      return send(sent, calls.length).pipe(
+        Effect.map((result) => tell(calls, result)),
+        Effect.onError(() => Effect.sync(() => calls.forEach(({ answer }) => answer(Effect.fail(closed)))))
       )
     })
+    const tell = (
+      calls: ReadonlyArray<Call<Row, Answer, E>>,
+      result: Result.Result<ReadonlyArray<Answer>, E> | undefined
+    ) => {
+      let from = 0
+      for (const { answer, rows } of calls) {
+        const to = from + rows.length
+        answer(
+          result === undefined
+            ? alone(rows)
+            : result._tag === "Failure"
+            ? Effect.fail(result.failure)
+            : Effect.succeed(calls.length === 1 ? result.success : result.success.slice(from, to))
+        )
+        from = to
+      }
+    }
     // whoever calls in the same moment comes along
     const loop = gathered.await.pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(sendNext), Effect.forever)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         isOpen = false
-        waiting.forEach(({ answer }) => Deferred.doneUnsafe(answer, Effect.fail(closed)))
+        waiting.forEach(({ answer }) => answer(Effect.fail(closed)))
       })
     )
     for (let number = 1; number <= inFlight; number++) yield* supervisor.start(`${name} ${number}`, loop)
 
     return {
       submit: (rows) =>
-        Effect.suspend(() => {
-          if (!isOpen) return Effect.fail(closed)
-          const call: Call<Row, Answer, E> = { rows, answer: Deferred.makeUnsafe() }
+        Effect.callback((answer) => {
+          if (!isOpen) return answer(Effect.fail(closed))
+          const call: Call<Row, Answer, E> = { rows, answer }
           waiting.add(call)
           gathered.openUnsafe()
-          return Deferred.await(call.answer).pipe(
-            Effect.onInterrupt(() => Effect.sync(() => waiting.delete(call))),
-            Effect.flatMap((answer) => answer === undefined ? alone(rows) : Effect.succeed(answer))
-          )
+          return Effect.sync(() => void waiting.delete(call))
         })
     } satisfies EnqueueLane<Row, Answer, E>
   }
@@ -105,6 +103,6 @@ export const make: <Row, Answer, E>(
 
 interface Call<Row, Answer, E> {
   readonly rows: ReadonlyArray<Row>
-  /** Undefined: to be sent alone. */
-  readonly answer: Deferred.Deferred<ReadonlyArray<Answer> | undefined, E>
+  /** What its caller goes on with. */
+  readonly answer: (outcome: Effect.Effect<ReadonlyArray<Answer>, E>) => void
 }

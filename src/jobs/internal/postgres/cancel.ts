@@ -3,11 +3,12 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { JobId } from "../../Job.ts"
+import type { JobId } from "../../Job.ts"
 import type { Steering } from "../../JobStore.ts"
 import * as storeFailure from "../storeFailure.ts"
 import * as channels from "./channels.ts"
 import * as columns from "./columns.ts"
+import { idOf } from "./ids.ts"
 import * as jsonText from "./jsonText.ts"
 import { joining, outside, type StoreContext } from "./StoreContext.ts"
 import type { Wakes } from "./wakes.ts"
@@ -41,7 +42,7 @@ export const make = (
         yield* wakes.woken(woken)
         continue
       }
-      const id = JobId.make(String(job_id))
+      const id = idOf(job_id)
       if (result === "missed") missed.push(id)
       else fates.set(id, result)
       if (result === "requested" && worker_id !== null) yield* notifier.notify(channels.mail(worker_id))
@@ -89,7 +90,7 @@ export const make = (
           ]
         ).unprepared
         if (row === undefined) return new Set()
-        const taken = row.taken.map((id) => JobId.make(String(id)))
+        const taken = row.taken.map(idOf)
         yield* release(isOpen, row.freed)
         yield* wakes.woken(row.woken)
         yield* wakes.due(Math.max(0, Number(row.due_ms)))
@@ -108,7 +109,7 @@ export const make = (
         ).unprepared
         yield* wakes.due(0)
         yield* wakes.changed
-        return new Set((row?.taken ?? []).map((id) => JobId.make(String(id))))
+        return new Set((row?.taken ?? []).map(idOf))
       }))
   return { cancel, reschedule, retry }
 }

@@ -9,7 +9,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as SqlFault from "../../../store/SqlFault.ts"
 import * as Tx from "../../../store/Tx.ts"
 import type { JobId } from "../../Job.ts"
-import { EnqueueUnknown, JobStoreUnavailable } from "../../JobError.ts"
+import { EnqueueUnknown, type JobInvalid, JobStoreUnavailable } from "../../JobError.ts"
 import type { Enqueued, NewJob, Producing } from "../../JobStore.ts"
 import { refusal } from "../refusal.ts"
 import * as columns from "./columns.ts"
@@ -28,6 +28,8 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
   const { hints, house, names, s, user } = ctx
   const limits = new Map<string, number>()
 
+  const alikeText =
+    `select * from ${s}.enqueue_alike($1::int, $2::int, $3::smallint, $4::smallint, $5::text, $6::text[], $7::text[])`
   const plainText = `select * from ${s}.enqueue($1, $2, $3, $4, $5, $6, $7, $8, $9)`
   const keyedText = `select * from ${s}.enqueue_keyed($1::int[], $2::int[], $3::text[], $4::text[], $5::smallint[],
     $6::smallint[], $7::bigint[], $8::timestamptz[], $9::text[], $10::bytea[], $11::bigint[], $12::text[]::"char"[], $13::int)`
@@ -37,22 +39,22 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
     $14::text[]::"char"[], $15::text[]::"char"[], $16::int[], $17::text[], $18::boolean[], $19::boolean[],
     $20::boolean[], $21::jsonb, $22::int)`
   const insert = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) => {
+    const kind = kindOf(all)
+    if (kind === "plain") {
+      const first = rows.alike(all)
+      return first === undefined
+        ? sql.unsafe<Answer>(plainText, rows.plain(names, all))
+        : sql.unsafe<Answer>(alikeText, rows.common(names, first, all))
+    }
     const plain = rows.plain(names, all)
-    const kinds = new Set(all.map(({ job }) => rows.kindOf(job)))
-    return kinds.has("any")
-      ? sql.unsafe<Answer>(anyText, [...plain, ...rows.further(all, limits, waitMs)])
-      : kinds.has("keyed")
+    return kind === "keyed"
       ? sql.unsafe<Answer>(keyedText, [...plain, ...rows.keyed(all, waitMs)])
-      : sql.unsafe<Answer>(plainText, plain)
+      : sql.unsafe<Answer>(anyText, [...plain, ...rows.further(all, limits, waitMs)])
   }
 
   const afterwards = (all: ReadonlyArray<rows.Row>, answer: Answer) =>
     Effect.gen(function*() {
-      const queues = new Map<string, number>()
-      for (const { job } of all) {
-        if (job.delayMs > 0 || job.runAt !== null || job.after.length > 0) continue
-        queues.set(job.queue, Math.min(job.priority, queues.get(job.queue) ?? job.priority))
-      }
+      const queues = bestOf(all)
       yield* user.afterCommit(Effect.sync(() => {
         for (const [queue, priority] of queues) hints.before(names.ids(queue, "")[0], priority)
       }))
@@ -127,24 +129,29 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
     for (const { id, name } of found) limits.set(name, id)
   })
 
+  const stored = (
+    jobs: ReadonlyArray<NewJob>,
+    all: ReadonlyArray<rows.Row>
+  ): Effect.Effect<ReadonlyArray<Enqueued>, Failure | JobInvalid> => {
+    const invalid = refusal(jobs, limits)
+    if (invalid !== undefined) return Effect.fail(invalid)
+    return Effect.flatMap(inTransaction(user), (isOpen) =>
+      isOpen
+        ? Effect.mapError(run(user, all, null), (error) => unavailable("enqueue", error))
+        : all.length > EnqueueLane.rowsAtMost || jobs.some(({ after }) => after.length > 0)
+        ? alone(all)
+        : (kindOf(all) === "plain" ? plainLane : keyedLane).submit(all))
+  }
   const enqueue: Producing["enqueue"] = (jobs) =>
-    Effect.gen(function*() {
-      if (jobs.length === 0) return []
+    Effect.suspend((): ReturnType<typeof stored> => {
+      if (jobs.length === 0) return Effect.succeed([])
       const made = rows.make(jobs)
-      if (Result.isFailure(made)) return yield* made.failure
-      const all = made.success
-      if (!isKnown(jobs)) {
-        yield* Effect.mapError(know(jobs), (error) => unavailable("enqueue", error)).pipe(
-          Effect.withTracerEnabled(false)
-        )
-      }
-      const invalid = refusal(jobs, limits)
-      if (invalid !== undefined) return yield* invalid
-      if (yield* inTransaction(user)) {
-        return yield* Effect.mapError(run(user, all, null), (error) => unavailable("enqueue", error))
-      }
-      if (all.length > EnqueueLane.rowsAtMost || jobs.some(({ after }) => after.length > 0)) return yield* alone(all)
-      return yield* (jobs.every((job) => rows.kindOf(job) === "plain") ? plainLane : keyedLane).submit(all)
+      if (Result.isFailure(made)) return Effect.fail(made.failure)
+      return isKnown(jobs) ? stored(jobs, made.success) : know(jobs).pipe(
+        Effect.mapError((error) => unavailable("enqueue", error)),
+        Effect.withTracerEnabled(false),
+        Effect.flatMap(() => stored(jobs, made.success))
+      )
     })
   return { enqueue }
 })
@@ -155,6 +162,27 @@ interface Answer {
   readonly parked: ReadonlyArray<number> | null
   readonly parked_keys: ReadonlyArray<string> | null
   readonly due_ms: bigint | null
+}
+
+/** The statement that takes all of them. */
+const kindOf = (all: ReadonlyArray<rows.Row>): rows.Kind => {
+  let widest: rows.Kind = "plain"
+  for (const { kind } of all) {
+    if (kind === "any") return kind
+    if (kind === "keyed") widest = kind
+  }
+  return widest
+}
+
+/** Queues that have something to claim now, with the best priority of it. */
+const bestOf = (all: ReadonlyArray<rows.Row>): ReadonlyMap<string, number> => {
+  const queues = new Map<string, number>()
+  for (const { job } of all) {
+    if (job.delayMs > 0 || job.runAt !== null || job.after.length > 0) continue
+    const best = queues.get(job.queue)
+    if (best === undefined || job.priority < best) queues.set(job.queue, job.priority)
+  }
+  return queues
 }
 
 /** What a failed statement means for the jobs in it. */

@@ -82,7 +82,12 @@ export const make = (house: PgClient.PgClient, s: string): Names => {
         }
         return missing.size === 0 ? Effect.void : ask(Array.from(missing.values()))
       }),
-    areKnown: (wanted) => wanted.every(({ queue, task }) => pairs.has(pairOf(queue, task))),
+    // neighbours are alike as a rule
+    areKnown: (wanted) =>
+      wanted.every(({ queue, task }, place) => {
+        const before = wanted[place - 1]
+        return before !== undefined && before.queue === queue && before.task === task || pairs.has(pairOf(queue, task))
+      }),
     ids: (queue, task) => [queues.get(queue) ?? 0, tasks.get(task) ?? 0],
     queueNames: (ids) =>
       Effect.suspend(() => {

@@ -16,6 +16,7 @@ const largestCall = 128 * 1024 * 1024
 /** A job that can be stored. */
 export interface Row {
   readonly job: NewJob
+  readonly kind: Kind
   readonly payload: string
   readonly meta: string | null
 }
@@ -26,10 +27,10 @@ export const make = (jobs: ReadonlyArray<NewJob>): Result.Result<ReadonlyArray<R
   let total = 0
   for (const job of jobs) {
     const payload = JSON.stringify(job.payload)
-    const meta = JSON.stringify(job.meta)
-    const size = payload.length + meta.length
+    const meta = isEmpty(job.meta) ? null : jsonText.stored(job.meta)
+    const size = payload.length + (meta?.length ?? 0)
     total += size
-    if (size * 3 > jsonText.largest && Buffer.byteLength(payload) + Buffer.byteLength(meta) > jsonText.largest) {
+    if (size * 3 > jsonText.largest && Buffer.byteLength(payload) + Buffer.byteLength(meta ?? "") > jsonText.largest) {
       return refused(
         job,
         `its payload has ${Buffer.byteLength(payload)} bytes, more than the ${jsonText.largest} that can be read back`
@@ -41,17 +42,20 @@ export const make = (jobs: ReadonlyArray<NewJob>): Result.Result<ReadonlyArray<R
     if (jsonText.isSuspect(payload) && jsonText.stored(job.payload) !== payload) {
       return refused(job, "its payload holds U+0000 or half of a surrogate pair, which Postgres cannot store")
     }
-    rows.push({
-      job,
-      payload,
-      meta: meta === "{}" ? null : jsonText.stored(job.meta)
-    })
+    rows.push({ job, kind: kindOf(job), payload, meta })
   }
   return Result.succeed(rows)
 }
 
+const isEmpty = (meta: NewJob["meta"]) => {
+  for (const _ in meta) return false
+  return true
+}
+
 /** Jobs with nothing but a place in line, or with a key that nothing is replaced for besides; or any. */
-export const kindOf = ({ after, cost, id, limit, unique }: NewJob): "plain" | "keyed" | "any" =>
+export type Kind = "plain" | "keyed" | "any"
+
+const kindOf = ({ after, cost, id, limit, unique }: NewJob): Kind =>
   id !== null || limit !== null || after.length > 0 || cost !== 1
     ? "any"
     : unique === null
@@ -59,6 +63,32 @@ export const kindOf = ({ after, cost, id, limit, unique }: NewJob): "plain" | "k
     : unique.onConflict === "skip"
     ? "keyed"
     : "any"
+
+/** What jobs have in common that differ by payload and meta alone, and are due at once; undefined for others. */
+export const alike = (rows: ReadonlyArray<Row>): NewJob | undefined => {
+  const first = rows[0]?.job
+  return first !== undefined && first.delayMs === 0 && first.runAt === null &&
+      rows.every(({ job }) =>
+        job.queue === first.queue && job.task === first.task && job.priority === first.priority &&
+        job.maxAttempts === first.maxAttempts && job.tenant === first.tenant && job.delayMs === 0 && job.runAt === null
+      )
+    ? first
+    : undefined
+}
+
+/** Parameters of `enqueue_alike`. */
+export const common = (
+  names: Names,
+  { maxAttempts, priority, queue, task, tenant }: NewJob,
+  rows: ReadonlyArray<Row>
+): ReadonlyArray<unknown> => [
+  ...names.ids(queue, task),
+  priority,
+  maxAttempts,
+  tenant === null ? null : StoredText.text(tenant),
+  columns.text(rows.map(({ payload }) => payload)),
+  columns.sparse(columns.text, rows.map(({ meta }) => meta))
+]
 
 /** Parameters of `enqueue`. */
 export const plain = (names: Names, rows: ReadonlyArray<Row>): ReadonlyArray<unknown> => {

@@ -5,6 +5,8 @@
  * after. What is locked by one of those, or moved between the tables meanwhile, answers `missed`: ask again. With p_wait
  * locks are waited for; of several jobs that could end in a circle with a finish of the same. p_release false leaves permits to the
  * caller, for a transaction that may stay open.
+ *
+ * What became of a job is the furthest that any step came with it: the steps are not joined, as hashes are not used here.
  */
 import { byKey } from "./settings.ts"
 
@@ -41,16 +43,20 @@ with b as materialized (
 ), f as (
   insert into ${s}.failure(job_id, epoch, attempt, cause) select job_id, epoch + 1, 0, p_cause from g
 ), z as (delete from ${s}.uniq u using g where u.job_id = g.job_id and u.release <> 'n')
-select i.id, case
-    when g.job_id is not null then 'cancelled'
-    when m.job_id is not null then 'requested'
-    when k.worker_id is not null then 'already'
-    when b.id is null then 'unknown'
-    when exists (select from ${s}.done d where d.job_id = i.id) then 'ended'
-    else 'missed' end,
-  k.worker_id, '{}'::int[]
-from (select distinct unnest(p_job) as id) i left join b on b.id = i.id left join g on g.job_id = i.id
-left join k on k.job_id = i.id left join m on m.job_id = i.id;
+select v.id, case max(v.fate)
+    when 4 then 'cancelled'
+    when 3 then 'requested'
+    when 2 then 'already'
+    when 0 then 'unknown'
+    else coalesce((select 'ended' from ${s}.done d where d.job_id = v.id limit 1), 'missed') end,
+  max(v.worker_id), '{}'::int[]
+from (
+  select unnest(p_job), 0, null::int
+  union all select id, 1, null from b
+  union all select job_id, 2, worker_id from k where worker_id is not null
+  union all select job_id, 3, null from m
+  union all select job_id, 4, null from g
+) as v(id, fate, worker_id) group by v.id;
 gone := array(select d.job_id from ${s}.done d where d.job_id = any(p_job) and d.outcome = 'x' and d.finished_at = now());
 if cardinality(gone) > 0 then
   if ${s}.settle(gone) then awake := '{0}'; end if;

@@ -12,7 +12,10 @@ export const enqueueKeyed = (s: string): ReadonlyArray<string> => [
   out ids bigint[], out duplicates boolean[], out parked int[], out parked_keys text[], out due_ms bigint)
 language plpgsql ${byArray} as $$
 #variable_conflict use_column
-declare at int; one record;
+declare
+  instant bigint := ${s}.id_floor(clock_timestamp());
+  low bigint := nextval('${s}.job_seq') & 524287;
+  own bigint[]; taken bytea[]; winners bigint[]; at int; one record;
 begin
 if exists (select from ${s}.queue q where q.id = any(p_queue)
     and (q.fair or q.ageing_ms is not null or q.limit_id is not null)) then
@@ -22,36 +25,50 @@ if exists (select from ${s}.queue q where q.id = any(p_queue)
   return;
 end if;
 if p_wait_ms is not null then perform set_config('lock_timeout', p_wait_ms || 'ms', true); end if;
-with x as materialized (
-  select t.n, ${s}.new_id() as id, t.queue_id, t.task_id, t.args::jsonb as args, t.meta::jsonb as meta, t.tenant, t.ukey,
-    coalesce(t.priority, 0::smallint) as priority, coalesce(t.max_attempts, 20::smallint) as max_attempts,
-    coalesce(t.run_at, now() + t.delay_ms * interval '1 millisecond', now()) as run_at,
-    coalesce(now() + t.within_ms * interval '1 millisecond', 'infinity') as until,
-    case when t.ukey is not null then coalesce(t.release, 'd'::"char") end as release
-  from unnest(p_queue, p_task, p_args, p_meta, p_priority, p_max, p_delay_ms, p_run_at, p_tenant, p_key, p_within_ms,
-    p_release) with ordinality as t(queue_id, task_id, args, meta, priority, max_attempts, delay_ms, run_at, tenant, ukey,
-    within_ms, release, n)
-), u as materialized (
+own := array(
+  select ${s}.id_of(instant, low, number)
+  from (select nextval('${s}.job_seq') as number from generate_series(1, cardinality(p_queue))) t);
+with u as (
   insert into ${s}.uniq(key, job_id, until, release)
-  select ukey, id, until, release from (
-    select distinct on (ukey) ukey, id, until, release from x where ukey is not null order by ukey, n) k
+  select ukey, id, coalesce(now() + within_ms * interval '1 millisecond', 'infinity'), coalesce(release, 'd') from (
+    select distinct on (t.ukey) t.* from unnest(own, p_key, p_within_ms, p_release) with ordinality
+      as t(id, ukey, within_ms, release, n) where t.ukey is not null order by t.ukey, t.n) k
   on conflict (key) do nothing
   returning key, job_id
-), w as materialized (
-  select x.*, u.job_id, x.ukey is null or u.job_id = x.id as is_new from x left join u on u.key = x.ukey
-), b as (
-  insert into ${s}.job(id, ord, queue_id, task_id, priority, max_attempts, release, tenant, ukey, args, meta)
-  select id, id, queue_id, task_id, priority, max_attempts, release, tenant, ukey, args, meta from w where is_new
-), r as (
-  insert into ${s}.ready(queue_id, priority, ord, job_id)
-  select queue_id, priority, id, id from w where is_new and run_at <= now()
-), l as (
-  insert into ${s}.later(run_at, job_id, ord, queue_id, epoch, priority, attempt, lost, state)
-  select run_at, id, id, queue_id, 0, priority, 0, 0, 's' from w where is_new and run_at > now()
 )
-select array_agg(case when is_new then id else job_id end order by n), array_agg(not coalesce(is_new, false) order by n),
-  ceil(extract(epoch from min(run_at) filter (where is_new and run_at > now()) - now()) * 1000)::bigint
-into ids, duplicates, due_ms from w;
+select array_agg(key), array_agg(job_id) into taken, winners from u;
+if cardinality(winners) = cardinality(own) then
+  ids := own;
+  duplicates := array_fill(false, array[cardinality(own)]);
+else
+  select array_agg(case when t.ukey is null then t.id else k.job_id end order by t.n),
+    array_agg(t.ukey is not null and k.job_id is distinct from t.id order by t.n) into ids, duplicates
+  from unnest(own, p_key) with ordinality as t(id, ukey, n) left join unnest(taken, winners) as k(key, job_id) on k.key = t.ukey;
+end if;
+insert into ${s}.job(id, ord, queue_id, task_id, priority, max_attempts, release, tenant, ukey, args, meta)
+select id, id, queue_id, task_id, coalesce(priority, 0), coalesce(max_attempts, 20),
+  case when ukey is not null then coalesce(release, 'd') end, tenant, ukey, args::jsonb, meta::jsonb
+from (select unnest(own) as id, unnest(p_queue) as queue_id, unnest(p_task) as task_id, unnest(p_priority) as priority,
+  unnest(p_max) as max_attempts, unnest(p_release) as release, unnest(p_tenant) as tenant, unnest(p_key) as ukey,
+  unnest(p_args) as args, unnest(p_meta) as meta, unnest(duplicates) as is_old) t where not is_old;
+if p_delay_ms is null and p_run_at is null then
+  insert into ${s}.ready(queue_id, priority, ord, job_id)
+  select queue_id, coalesce(priority, 0), id, id from (select unnest(own) as id, unnest(p_queue) as queue_id,
+    unnest(p_priority) as priority, unnest(duplicates) as is_old) t where not is_old;
+else
+  with x as materialized (
+    select t.*, coalesce(run_at, now() + delay_ms * interval '1 millisecond', now()) as due
+    from unnest(own, p_queue, p_priority, p_delay_ms, p_run_at, duplicates)
+      as t(id, queue_id, priority, delay_ms, run_at, is_old) where not is_old
+  ), r as (
+    insert into ${s}.ready(queue_id, priority, ord, job_id)
+    select queue_id, coalesce(priority, 0), id, id from x where due <= now()
+  ), l as (
+    insert into ${s}.later(run_at, job_id, ord, queue_id, epoch, priority, attempt, lost, state)
+    select due, id, id, queue_id, 0, coalesce(priority, 0), 0, 0, 's' from x where due > now()
+  )
+  select ceil(extract(epoch from min(due) filter (where due > now()) - now()) * 1000)::bigint into due_ms from x;
+end if;
 if array_position(ids, null) is null then return; end if;
 -- holders that had committed before; one whose period is over makes way, below
 select array_agg(coalesce(t.id, k.job_id) order by t.n) into ids

@@ -3,15 +3,14 @@
  * which fields were written.
  */
 import type * as Schema from "effect/Schema"
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 
 export const keyOf = (
   task: string,
   tenant: string | null,
   payload: Schema.Json,
   by: ReadonlyArray<string> | undefined
-) =>
-  createHash("sha256").update(canonical([task, tenant, by === undefined ? payload : chosen(payload, by)])).digest("hex")
+) => hash("sha256", canonical([task, tenant, by === undefined ? payload : chosen(payload, by)]), "hex")
 
 /** A field that is not there counts as null. */
 const chosen = (payload: Schema.Json, by: ReadonlyArray<string>): Schema.Json =>

@@ -7,7 +7,7 @@ import * as Predicate from "effect/Predicate"
 import * as SchemaAST from "effect/SchemaAST"
 
 /** A copy of the payload; undefined where the Schema has to say. */
-export type Reader = (json: unknown) => object | undefined
+export type Reader = (json: unknown) => { readonly [name: string]: string | number | boolean } | undefined
 
 /** Of the Schema of the JSON form; undefined where its payloads are not of this kind. */
 export const reader = (ast: SchemaAST.AST): Reader | undefined => {
@@ -22,11 +22,14 @@ export const reader = (ast: SchemaAST.AST): Reader | undefined => {
   // a struct without fields takes any value
   return fields.length === 0 ? undefined : (json) => {
     if (!Predicate.isObject(json)) return undefined
+    // what is checked is the copy: nothing inherited, no getter that says something else when it is asked again
+    const copy: Readonly<Record<string, unknown>> = { ...json }
     let found = 0
-    for (const _ in json) found += 1
+    for (const _ in copy) found += 1
     if (found !== fields.length) return undefined
-    for (const { fits, name } of fields) if (!fits(json[name])) return undefined
-    return { ...json }
+    for (const { fits, name } of fields) if (!fits(copy[name])) return undefined
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as its fields were found to be
+    return copy as ReturnType<Reader>
   }
 }
 
