@@ -49,6 +49,8 @@ export interface Driver {
 export interface DriverAddress {
   readonly module: string
   readonly name: string
+  /** Flags of Node that the system's own documentation says to run a worker with. */
+  readonly flags?: ReadonlyArray<string> | undefined
 }
 
 /** The exported constructor of a driver module. */

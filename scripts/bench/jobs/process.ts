@@ -34,7 +34,7 @@ export const killAll = (): void => {
 /** Forks a child and waits until its driver is open. */
 export const startWorker = async (driver: DriverAddress, url: string): Promise<Worker> => {
   const child = fork(fileURLToPath(new URL("./child.ts", import.meta.url)), [`./${driver.module}`, driver.name, url], {
-    execArgv: ["--conditions=ostinato:source", "--disable-warning=ExperimentalWarning"],
+    execArgv: ["--conditions=ostinato:source", "--disable-warning=ExperimentalWarning", ...(driver.flags ?? [])],
     stdio: ["ignore", "ignore", "pipe", "ipc"]
   })
   track(child)

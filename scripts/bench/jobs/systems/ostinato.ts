@@ -62,10 +62,11 @@ export const ostinatoDatabase: PostgresNeeds = {
 /** The system. */
 export const ostinatoSystem: JobSystem = {
   name: "ostinato",
-  about: "JobQueue, JobWorker and the Postgres store; concurrency 50, the rest default; history kept",
+  about:
+    "JobQueue, JobWorker and the Postgres store; concurrency 50, the rest default; history kept; new space of 8 MB",
   backlog: 100_000,
   place: inPostgres(ostinatoDatabase),
-  driver: { module: "systems/ostinato.ts", name: "ostinato" }
+  driver: { module: "systems/ostinato.ts", name: "ostinato", flags: ["--max-semi-space-size=8"] }
 }
 
 /** Opens the driver of a child process. */

@@ -12,8 +12,8 @@ const known = async (connection: PgConnection) => {
 }
 
 const enqueue = (from: string, to: string) =>
-  `select cardinality((ostinato.enqueue(array_agg(1), array_agg(1), array_agg(${payload}), null, null, null, null, null, null)).ids)
-from generate_series(${from}, ${to}) g`
+  `select cardinality((ostinato.enqueue_alike(1, 1, 0::smallint, 20::smallint, null, array_agg(${payload}),
+array_agg(null::text))).ids) from generate_series(${from}, ${to}) g`
 
 /** Claim, then the short way to the end. */
 export const claimAndFinish: PgbenchScript = {
