@@ -138,7 +138,9 @@ export const make = Effect.fnUntraced(function*(options: {
     "sign-offs of job workers",
     Effect.withTracerEnabled(
       Effect.forever(Effect.delay(
-        Effect.suspend(() => Effect.ignore(Effect.forEach([...unsaid], ([id, hung]) => said(id, hung)))),
+        Effect.suspend(() =>
+          Drain.atMost("2 seconds")(Effect.ignore(Effect.forEach([...unsaid], ([id, hung]) => said(id, hung))))
+        ),
         timing.beatMs
       )),
       false
