@@ -27,7 +27,7 @@ const handler = Timely.toLayer(({ name }) =>
   Effect.gen(function*() {
     const job = yield* JobAttempt.current
     yield* say({ event: "began", name, attempt: job?.attempt })
-    if (name === "stuck") yield* Effect.never
+    if (name === "stuck") return yield* Effect.never
   })
 )
 
