@@ -26,7 +26,7 @@ export interface JobOptions<Payload> {
   readonly maxAttempts?: number | undefined
   /** Limit of one attempt. Defaults to that of the task. */
   readonly timeout?: Duration.Input | undefined
-  /** When it is discarded unless it has completed: an instant, or how long from now by this process' clock. */
+  /** When it is discarded unless it has completed: an instant, or how long from now, by the store's clock. */
   readonly deadline?: Duration.Input | DateTime.DateTime | undefined
   /** Words to find it by. At most 64. */
   readonly tags?: ReadonlyArray<string> | undefined

@@ -208,6 +208,7 @@ const rowOf = (job: Job, payload: Schema.Json, version: number | undefined): New
     maxAttempts: job.maxAttempts,
     delayMs: 0,
     runAt: null,
+    deadlineMs: null,
     unique: null,
     limit: job.meta.limit ?? null,
     tenant: job.meta.origin?.tenant ?? null,

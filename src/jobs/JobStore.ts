@@ -69,6 +69,8 @@ export interface NewJob {
   /** Milliseconds from now, by the store's clock. `runAt` goes before it. */
   readonly delayMs: number
   readonly runAt: DateTime.Utc | null
+  /** Milliseconds from now, by the store's clock, to the deadline, which it notes in `meta`; null: as `meta` has it. */
+  readonly deadlineMs: number | null
   readonly unique: {
     /** 32 bytes in hex. */
     readonly key: string
@@ -355,9 +357,9 @@ export interface Working {
   readonly owns: (member: Member, job: Claimed) => Answer<boolean>
   /**
    * Notes that the member begins this job with nothing else in hand: should it die now, the job is what ended it. `false`:
-   * the job is no longer the member's.
+   * the job is no longer the member's. Null: nothing is alone any more, and of what there is nothing is to blame; `true`.
    */
-  readonly isolate: (member: Member, job: Claimed) => Answer<boolean>
+  readonly isolate: (member: Member, job: Claimed | null) => Answer<boolean>
   /** What the handler says about how far it is. Ignored where the attempt is fenced. */
   readonly progress: (
     member: Member,

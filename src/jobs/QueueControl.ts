@@ -120,7 +120,7 @@ export interface QueueStats {
 
 /**
  * The figures of a queue at this moment, exact and the same on every node: what is in it, and what ended `within` a time,
- * which is the last 5 seconds unless it is said and reaches as far back as history is kept.
+ * which is the last 5 seconds unless it is said (a millisecond at least) and reaches as far back as history is kept.
  *
  * @category getters
  * @example
@@ -141,7 +141,10 @@ export const stats = (
   Effect.gen(function*() {
     const { counts } = yield* queue(name)
     const store = yield* JobStore
-    const withinMs = Duration.toMillis(Duration.fromInputUnsafe(options?.within ?? "5 seconds"))
+    const withinMs = Math.min(
+      longest,
+      Math.max(1, Duration.toMillis(Duration.fromInputUnsafe(options?.within ?? "5 seconds")))
+    )
     const { queue: _, ...ends } = (yield* store.ends(withinMs)).find(({ queue }) => queue === name) ?? nothing
     const members = yield* store.members
     return {
@@ -152,6 +155,9 @@ export const stats = (
       perSecond: ends.completed * 1000 / withinMs
     }
   })
+
+/** Milliseconds: nothing is kept for 100 years. */
+const longest = 3_155_760_000_000
 
 const nothing: QueueEnds = { queue: "", completed: 0, discarded: 0, cancelled: 0, runMs: null }
 

@@ -38,8 +38,9 @@ export const layer = HttpRouter.middleware(
   { global: true }
 )
 
-const isTold = ({ headers, status }: HttpServerResponse.HttpServerResponse) =>
-  status < 400 || headers["content-type"] === contentType
+/** An application may tell of its problems in its own way. A body of another form (415) is told of in plain text, no more. */
+const isTold = ({ body, headers, status }: HttpServerResponse.HttpServerResponse) =>
+  status < 400 || headers["content-type"] === contentType || body._tag !== "Empty" && status !== 415
 
 const contentType = "application/problem+json"
 
@@ -57,6 +58,9 @@ const problem = (
   status: number,
   allowed: ReadonlyArray<string>
 ): HttpServerResponse.HttpServerResponse => {
+  if (status === 404 && allowed.includes(request.method)) {
+    return body({ type: "about:blank", status, title: "There is no such thing" })
+  }
   if (status === 404 && allowed.length > 0) {
     return HttpServerResponse.setHeader(body(notAllowed(request, allowed)), "allow", allowed.join(", "))
   }

@@ -1,17 +1,19 @@
 /** Jobs that went down with their workers: what runs beside them. */
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Task from "ostinato/core/Task"
 import * as JobQueue from "ostinato/jobs/JobQueue"
+import type { Claimed } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import { changed, pass, reaches } from "./Working.ts"
 
 const Work = Task.make("test.work", { payload: { name: Schema.String, seconds: Schema.Int } })
 
 /** A worker, told that jobs whose names begin with `suspect` were lost twice; and what began and ended, in order. */
-const worker = ({ isTelling = false } = {}) => {
+const worker = ({ isTelling = false, slots = {} }: { readonly isTelling?: boolean; readonly slots?: Slots } = {}) => {
   const story: Array<string> = []
   const WorkLive = Work.toLayer(({ name, seconds }) =>
     Effect.sync(() => story.push(`+${name}`)).pipe(
@@ -22,7 +24,7 @@ const worker = ({ isTelling = false } = {}) => {
   )
   const layer = Layer.provideMerge(
     Layer.provide(
-      JobWorker.layer({ queues: { one: { concurrency: 2 }, other: { concurrency: 2 } }, tasks: [Work] }),
+      JobWorker.layer({ queues: { one: { concurrency: 2, ...slots }, other: { concurrency: 2 } }, tasks: [Work] }),
       WorkLive
     ),
     changed((jobs) => ({
@@ -34,7 +36,7 @@ const worker = ({ isTelling = false } = {}) => {
       isolate: (member, job) =>
         Effect.tap(
           jobs.isolate(member, job),
-          () => Effect.sync(() => isTelling ? story.push(`alone ${nameOf(job.payload).name}`) : undefined)
+          () => Effect.sync(() => isTelling ? story.push(noteOf(job)) : undefined)
         ),
       finish: (member, ends) =>
         Effect.tap(
@@ -45,6 +47,13 @@ const worker = ({ isTelling = false } = {}) => {
   )
   return { layer, story }
 }
+
+interface Slots {
+  readonly concurrency?: number
+  readonly prefetch?: number
+}
+
+const noteOf = (job: Claimed | null) => job === null ? "not alone" : `alone ${nameOf(job.payload).name}`
 
 const nameOf = Schema.decodeUnknownSync(Schema.Struct({ name: Schema.String }))
 
@@ -93,8 +102,8 @@ describe("a job that went down with its worker twice", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("does not wait for ever for what runs", () => {
-    const { layer, story } = worker()
+  it.effect("does not wait for ever for what runs, and is not noted as alone then", () => {
+    const { layer, story } = worker({ isTelling: true })
     return Effect.gen(function*() {
       const long = yield* enqueue("long", 60)
       yield* pass(1)
@@ -111,17 +120,41 @@ describe("a job that went down with its worker twice", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("which runs for long does not keep its worker for itself", () => {
-    const { layer, story } = worker()
+  it.effect("is put off by half a minute where its queue has no free slot, and its worker goes on meanwhile", () => {
+    const { layer, story } = worker({ slots: { concurrency: 1, prefetch: 1 } })
+    return Effect.gen(function*() {
+      const long = yield* enqueue("long", 30)
+      yield* pass(1)
+      const suspect = yield* enqueue("suspect", 1)
+      yield* pass(1)
+      const next = yield* enqueue("next", 1, "other")
+      yield* pass(5)
+      assert.deepStrictEqual(story, ["+long"])
+      yield* pass(15)
+      const { attempt, reason, runAt } = yield* reaches(suspect, "scheduled")
+      assert.strictEqual(attempt, 0)
+      assert.include(reason, "until it can run alone")
+      assert.strictEqual(runAt === null ? 0 : DateTime.toEpochMillis(runAt), 41_000)
+      yield* reaches(next, "completed")
+      assert.sameMembers(story, ["+long", "snooze", "+next", "-next"])
+      yield* pass(60)
+      yield* reaches(long, "completed")
+      yield* reaches(suspect, "completed")
+      assert.deepStrictEqual(story.slice(4), ["-long", "+suspect", "-suspect"])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("which runs for long does not keep its worker for itself: the store learns first that others join it", () => {
+    const { layer, story } = worker({ isTelling: true })
     return Effect.gen(function*() {
       const suspect = yield* enqueue("suspect", 100)
       yield* pass(1)
       const next = yield* enqueue("next", 1)
       yield* pass(20)
-      assert.deepStrictEqual(story, ["+suspect"])
+      assert.deepStrictEqual(story, ["alone suspect", "+suspect"])
       yield* pass(20)
       yield* reaches(next, "completed")
-      assert.deepStrictEqual(story, ["+suspect", "+next", "-next"])
+      assert.deepStrictEqual(story, ["alone suspect", "+suspect", "not alone", "+next", "-next"])
       yield* pass(100)
       yield* reaches(suspect, "completed")
     }).pipe(Effect.provide(layer))

@@ -61,6 +61,11 @@ describe("S3.29 the figures of a queue", () => {
       assert.deepStrictEqual(yield* JobQueue.stats("oven"), { waiting: 0, running: 0, workers: 1, ...idle })
       const all = yield* JobQueue.stats("oven", { within: "1 hour" })
       assert.deepInclude(all, { completed: 4, discarded: 1, cancelled: 1, runMs: 2200, perSecond: 4 / 3600 })
+      assert.deepInclude(yield* JobQueue.stats("oven", { within: Infinity }), {
+        completed: 4,
+        perSecond: 4 / 3_155_760_000
+      })
+      assert.deepInclude(yield* JobQueue.stats("oven", { within: 0 }), idle)
     }).pipe(Effect.provide(oven)))
 
   it.effect("of a queue that nobody knows are refused", () =>

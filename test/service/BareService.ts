@@ -26,7 +26,7 @@ export const Endless = Task.make("bare.endless", { payload: { n: Schema.Int } })
 
 /**
  * An application of nothing but its tables, a job that does not end, two queries, one of which waits while somebody holds
- * a lock, and an endpoint that fails.
+ * a lock, an endpoint that fails, and two that find nothing, of which one says so in its own way.
  */
 const bare = {
   name: "bare",
@@ -44,6 +44,8 @@ const bare = {
           Effect.orDie(Effect.as(sql`SELECT pg_advisory_xact_lock_shared(7)`, HttpServerResponse.text("done")))
         ),
         router.add("GET", "/api/v1/bare/broken", Effect.die(new Error("canary"))),
+        router.add("GET", "/api/v1/bare/nothing", Effect.succeed(HttpServerResponse.empty({ status: 404 }))),
+        router.add("GET", "/api/v1/bare/told", Effect.succeed(HttpServerResponse.text("none left", { status: 404 }))),
         router.add("GET", "/quick", Effect.orDie(Effect.as(sql`SELECT 1`, HttpServerResponse.text("done"))))
       ], { discard: true }))
   )

@@ -65,7 +65,8 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
         ["POST", "/api/v1/jobs", json("{task"), 400, "Expected a valid JSON body"],
         ["POST", "/api/v1/jobs", json(`{"task":"x","delya":"1 hour"}`), 400, "payload.delya: "],
         ["POST", "/api/v1/jobs", json(`{"task":"bare.endless","payload":{"n":"x"}}`), 422, `at [\\"n\\"]`],
-        ["GET", "/api/v1/bare/broken", {}, 500, "its log says why"]
+        ["GET", "/api/v1/bare/broken", {}, 500, "its log says why"],
+        ["GET", "/api/v1/bare/nothing", {}, 404, "There is no such thing"]
       ]
       for (const [method, path, init, status, says] of cases) {
         const answer = yield* Effect.promise(() => asked(url + path, { ...init, method }))
@@ -81,6 +82,8 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
       }
       const allowed = yield* Effect.promise(() => asked(`${url}/api/v1/jobs`, { method: "PUT" }))
       assert.strictEqual(allowed.headers.get("allow"), "GET, HEAD, POST")
+      const told = yield* ServiceProcess.get(`${url}/api/v1/bare/told`)
+      assert.deepInclude(told, { status: 404, body: "none left" })
       const head = yield* Effect.promise(() => asked(`${url}/api/v1/jobs`, { method: "HEAD" }))
       assert.strictEqual(head.status, 200)
       const long = `${"q".repeat(27)}ü`.repeat(4)

@@ -125,6 +125,7 @@ const element = ({ delay, element, id, isCustomId, name }: Offer): NewJob => ({
   maxAttempts: 32_767,
   delayMs: delay === undefined ? 0 : Duration.toMillis(delay),
   runAt: null,
+  deadlineMs: null,
   unique: isCustomId
     ? { key: keyOf(name, id), withinMs: sameFor, until: "forever", onConflict: "skip" }
     : null,

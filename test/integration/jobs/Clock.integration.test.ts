@@ -16,7 +16,7 @@ const hour = 3_600_000
 
 withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("workers whose clocks are an hour off", (it) => {
   it.effect(
-    "G24 start jobs neither early nor twice, keep their leases, and are rescued in time",
+    "G24 start jobs neither early nor twice, nor too late for a deadline, keep their leases, and are rescued in time",
     () =>
       Effect.gen(function*() {
         const sql = yield* PgClient.PgClient

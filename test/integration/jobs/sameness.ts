@@ -168,6 +168,7 @@ const draft = (sequence: string, number: number, jobs: number, inCall: number) =
       maxAttempts: yield* oneOf(1, 2, 20),
       delayMs: yield* oneOf(0, 0, 0, far),
       runAt: null,
+      deadlineMs: null,
       unique: key === null ? null : {
         key: `${sequence}${key}`.padEnd(64, "0"),
         withinMs: yield* oneOf(null, null, far),

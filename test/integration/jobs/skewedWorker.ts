@@ -33,7 +33,11 @@ const handler = Timely.toLayer(({ name }) =>
 
 const own = Layer.effectDiscard(Effect.gen(function*() {
   yield* say({ event: "clock", now: yield* Clock.currentTimeMillis })
-  yield* JobQueue.enqueue(Timely, { name: `of ${node}` }, { queue: "timely", delay: "1 second" })
+  yield* JobQueue.enqueue(
+    Timely,
+    { name: `of ${node}` },
+    { queue: "timely", delay: "1 second", deadline: "10 minutes" }
+  )
 }))
 
 const worker = Layer.merge(own, JobWorker.layer({ queues: { timely: { concurrency: 5 } }, tasks: [Timely], node }))

@@ -55,7 +55,7 @@ const holder = (tables: Tables, job: NewJob, now: number): Row | undefined => {
   // where it waits now it is not ordered by what changes here
   if (job.unique.onConflict === "replace") {
     row.payload = job.payload
-    row.meta = metaOf(row.queue, job)
+    row.meta = metaOf(row.queue, job, now)
     row.maxAttempts = job.maxAttempts
     Object.assign(row, order(row.queue, row.ord, row.id, job))
   }
@@ -71,7 +71,7 @@ const insert = (tables: Tables, job: NewJob, now: number): Row => {
     queue,
     task: job.task,
     payload: job.payload,
-    meta: metaOf(queue, job),
+    meta: metaOf(queue, job, now),
     ...order(queue, fresh, fresh, job),
     maxAttempts: job.maxAttempts,
     place: "scheduled",
@@ -100,8 +100,10 @@ const dueOf = ({ delayMs, runAt }: NewJob, now: number) =>
   runAt === null ? now + Math.max(0, delayMs) : Math.max(now, DateTime.toEpochMillis(runAt))
 
 /** A queue that orders by age keeps the priority that was given beside the order. */
-const metaOf = ({ settings }: Queue, { meta, priority }: NewJob) =>
-  settings.ageingMs !== null ? { ...meta, priority } : Object.keys(meta).length === 0 ? nothing : meta
+const metaOf = ({ settings }: Queue, { deadlineMs, meta, priority }: NewJob, now: number): JobMeta => {
+  const dated = deadlineMs === null ? meta : { ...meta, deadline: now + deadlineMs }
+  return settings.ageingMs !== null ? { ...dated, priority } : Object.keys(dated).length === 0 ? nothing : dated
+}
 
 /** Most jobs say nothing about themselves, and share it. */
 const nothing: JobMeta = {}

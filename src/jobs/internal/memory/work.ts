@@ -149,8 +149,12 @@ export const handBack = (tables: Tables, member: Member, jobs: ReadonlyArray<Cla
 
 export const owns = (tables: Tables, member: Member, job: Claimed): boolean => held(tables, member, job) !== undefined
 
-export const isolate = (tables: Tables, member: Member, job: Claimed, now: number): boolean => {
+export const isolate = (tables: Tables, member: Member, job: Claimed | null, now: number): boolean => {
   const entry = alive(tables, member.id, now)
+  if (job === null) {
+    if (entry !== undefined) entry.alone = null
+    return true
+  }
   const row = held(tables, member, job)
   if (entry === undefined || row === undefined) return false
   entry.alone = { row, epoch: job.epoch }

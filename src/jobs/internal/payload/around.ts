@@ -1,5 +1,4 @@
 /** Who asks for a job, and why: what it carries on from the fiber that asks. */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Tracer from "effect/Tracer"
 import { Attempt } from "../../../core/Attempt.ts"
@@ -13,7 +12,6 @@ export const surroundings = (context: Context.Context<never>): Surroundings => {
   return {
     origin: Context.get(context, RunContext),
     trigger: attempt === undefined ? null : { kind: "task", runId: attempt.runId },
-    traceparent: span === undefined ? null : `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`,
-    now: Context.get(context, Clock.Clock).currentTimeMillisUnsafe()
+    traceparent: span === undefined ? null : `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`
   }
 }

@@ -27,8 +27,6 @@ export interface Surroundings {
   /** Null: code, of which a job need not tell. */
   readonly trigger: Trigger | null
   readonly traceparent: string | null
-  /** Of this process. */
-  readonly now: number
 }
 
 /** The place of a request in its call. */
@@ -85,6 +83,9 @@ const row = (
     maxAttempts: options.maxAttempts ?? 20,
     delayMs: options.delay === undefined ? 0 : millis(options.delay),
     runAt: options.at === undefined ? null : DateTime.toUtc(options.at),
+    deadlineMs: options.deadline === undefined || DateTime.isDateTime(options.deadline)
+      ? null
+      : millis(options.deadline),
     unique: options.unique === undefined ? null : uniqueOf(task.name, tenant, payload, options.unique),
     limit,
     tenant,
@@ -95,7 +96,7 @@ const row = (
 
 const metaOf = (
   { options, task }: JobRequest,
-  { now, origin, traceparent, trigger }: Surroundings,
+  { origin, traceparent, trigger }: Surroundings,
   { limit, part, tenant }: {
     readonly tenant: string | null
     readonly limit: NewJob["limit"]
@@ -111,7 +112,7 @@ const metaOf = (
   if (options.tags !== undefined && options.tags.length > 0) meta.tags = Array.from(new Set(options.tags))
   if (version !== 1) meta.version = version
   if (options.timeout !== undefined) meta.timeoutMs = millis(options.timeout)
-  if (options.deadline !== undefined) meta.deadline = deadlineOf(options.deadline, now)
+  if (DateTime.isDateTime(options.deadline)) meta.deadline = DateTime.toEpochMillis(options.deadline)
   if (limit !== null) meta.limit = limit
   if (part !== undefined) meta.part = part
   return meta
@@ -123,9 +124,6 @@ const limitOf = ({ limit, orderBy }: JobRequest["options"]): NewJob["limit"] =>
     : limit === undefined
     ? null
     : { name: limit.name, key: limit.key, strict: false }
-
-const deadlineOf = (deadline: Duration.Input | DateTime.DateTime, now: number) =>
-  DateTime.isDateTime(deadline) ? DateTime.toEpochMillis(deadline) : now + millis(deadline)
 
 const priorities = { high: -100, normal: 0, low: 100 } as const
 

@@ -37,7 +37,7 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
     `select * from ${s}.enqueue_any($1::int[], $2::int[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
     $7::bigint[], $8::timestamptz[], $9::text[], $10::real[], $11::bigint[], $12::bytea[], $13::bigint[],
     $14::text[]::"char"[], $15::text[]::"char"[], $16::int[], $17::text[], $18::boolean[], $19::boolean[],
-    $20::boolean[], $21::jsonb, $22::int)`
+    $20::boolean[], $21::bigint[], $22::jsonb, $23::int)`
   const insert = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) => {
     const kind = kindOf(all)
     if (kind === "plain") {

@@ -55,8 +55,8 @@ const isEmpty = (meta: NewJob["meta"]) => {
 /** Jobs with nothing but a place in line, or with a key that nothing is replaced for besides; or any. */
 export type Kind = "plain" | "keyed" | "any"
 
-const kindOf = ({ after, cost, id, limit, unique }: NewJob): Kind =>
-  id !== null || limit !== null || after.length > 0 || cost !== 1
+const kindOf = ({ after, cost, deadlineMs, id, limit, unique }: NewJob): Kind =>
+  id !== null || limit !== null || deadlineMs !== null || after.length > 0 || cost !== 1
     ? "any"
     : unique === null
     ? "plain"
@@ -154,6 +154,7 @@ export const further = (
     columns.sparse(columns.bool, of(({ limit }) => limit?.strict === true ? true : null)),
     columns.sparse(columns.bool, of(({ after }) => after.length > 0 ? true : null)),
     columns.sparse(columns.bool, rows.map((_, place) => parents.has(place) ? true : null)),
+    columns.sparse(columns.int8, of(({ deadlineMs }) => deadlineMs === null ? null : BigInt(Math.ceil(deadlineMs)))),
     edges.length === 0 ? null : JSON.stringify(edges),
     waitMs
   ]

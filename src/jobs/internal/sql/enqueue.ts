@@ -18,7 +18,7 @@ if exists (select from ${s}.queue q where q.id = any(p_queue)
     and (q.fair or q.ageing_ms is not null or q.limit_id is not null)) then
   select e.* into ids, duplicates, parked, parked_keys, due_ms
   from ${s}.enqueue_any(p_queue, p_task, p_args, p_meta, p_priority, p_max, p_delay_ms, p_run_at, p_tenant,
-    null, null, null, null, null, null, null, null, null, null, null, null, null) e;
+    null, null, null, null, null, null, null, null, null, null, null, null, null, null) e;
   return;
 end if;
 with x as materialized (

@@ -8,17 +8,31 @@
  * null: as the connection has it.
  *
  * A fair queue orders by virtual time, paid once per tenant, which locks the tenant until the transaction ends. A queue
- * with ageing_ms stores priority 0 and moves ord instead. Answers as `enqueue`.
+ * with ageing_ms stores priority 0 and moves ord instead. p_deadline_ms counts from now. Answers as `enqueue`.
  */
 import { byArray, byKey } from "./settings.ts"
 
-export const enqueueAny = (s: string): ReadonlyArray<string> => [replaceHolder(s), connectJobs(s), enqueueAll(s)]
+export const enqueueAny = (s: string): ReadonlyArray<string> => [
+  metaOf(s),
+  replaceHolder(s),
+  connectJobs(s),
+  enqueueAll(s)
+]
+
+/** What is kept beside the payload: the deadline as an instant, and in a queue with ageing_ms the priority that was given. */
+const metaOf = (s: string) =>
+  `create function ${s}.meta_of(meta jsonb, deadline_ms bigint, ageing_ms bigint, priority smallint) returns jsonb
+language sql stable as
+$$ select case when deadline_ms is null and ageing_ms is null then meta else coalesce(meta, '{}')
+  || case when deadline_ms is null then '{}'
+    else jsonb_build_object('deadline', floor(extract(epoch from now()) * 1000)::bigint + deadline_ms) end
+  || case when ageing_ms is null then '{}' else jsonb_build_object('priority', coalesce(priority, 0)) end end $$`
 
 const enqueueAll = (s: string) =>
   `create function ${s}.enqueue_any(p_queue int[], p_task int[], p_args text[], p_meta text[], p_priority smallint[],
   p_max smallint[], p_delay_ms bigint[], p_run_at timestamptz[], p_tenant text[], p_cost real[], p_id bigint[],
   p_key bytea[], p_within_ms bigint[], p_release "char"[], p_conflict "char"[], p_limit int[], p_limit_key text[],
-  p_strict boolean[], p_waits boolean[], p_children boolean[], p_edges jsonb, p_wait_ms int,
+  p_strict boolean[], p_waits boolean[], p_children boolean[], p_deadline_ms bigint[], p_edges jsonb, p_wait_ms int,
   out ids bigint[], out duplicates boolean[], out parked int[], out parked_keys text[], out due_ms bigint)
 language plpgsql ${byArray} as $$
 #variable_conflict use_column
@@ -38,17 +52,16 @@ for round in 1..10 loop
   with t as materialized (
     select t.*, ${s}.new_id() as fresh_id
     from unnest(p_queue, p_task, p_args, p_meta, p_priority, p_max, p_delay_ms, p_run_at, p_tenant, p_cost, p_id, p_key,
-      p_within_ms, p_release, p_limit, p_limit_key, p_strict, p_waits, p_children) with ordinality
+      p_within_ms, p_release, p_limit, p_limit_key, p_strict, p_waits, p_children, p_deadline_ms) with ordinality
       as t(queue_id, task_id, args, meta, priority, max_attempts, delay_ms, run_at, tenant, cost, given, ukey,
-      within_ms, release, limit_id, limit_key, strict, waits, children, n)
+      within_ms, release, limit_id, limit_key, strict, waits, children, deadline_ms, n)
     where todo is null or t.n = any(todo)
   ), known as materialized (select j.id from ${s}.job j where j.id = any(p_id)
   ), x as materialized (
     select t.n, coalesce(t.given, t.fresh_id) as id, t.given is not null as is_given, t.ukey,
       row_number() over (partition by coalesce(t.given, t.fresh_id) order by t.n) as copy,
       t.queue_id, t.task_id, t.args::jsonb as args, t.tenant, q.fair, coalesce(t.cost, 1) as cost,
-      case when q.ageing_ms is null then t.meta::jsonb
-        else coalesce(t.meta::jsonb, '{}') || jsonb_build_object('priority', coalesce(t.priority, 0)) end as meta,
+      ${s}.meta_of(t.meta::jsonb, t.deadline_ms, q.ageing_ms, t.priority) as meta,
       case when q.ageing_ms is null then coalesce(t.priority, 0::smallint) else 0::smallint end as priority,
       case when q.ageing_ms is null then t.fresh_id else greatest(0, t.fresh_id
         + (greatest(-${ageingBound}, least(${ageingBound}, coalesce(t.priority, 0)::numeric * q.ageing_ms))::bigint << 20)) end as ord,
@@ -127,7 +140,7 @@ for round in 1..10 loop
       todo := todo || at::bigint;
     elsif p_conflict is not null and p_conflict[at] in ('r', 'm') then
       fate := ${s}.replace_holder(ids[at], p_key[at], p_conflict[at], p_args[at], p_meta[at], p_priority[at], p_max[at],
-        p_delay_ms[at], p_run_at[at]);
+        p_delay_ms[at], p_run_at[at], p_deadline_ms[at]);
       if fate = 'gone' then todo := todo || at::bigint; ids[at] := null;
       else due_ms := least(due_ms, coalesce(p_delay_ms[at], 0)); moved := true; end if;
     end if;
@@ -160,7 +173,7 @@ const ageingBound = "2199023255552"
  */
 const replaceHolder = (s: string) =>
   `create function ${s}.replace_holder(p_job bigint, p_key bytea, p_mode "char", p_args text, p_meta text, p_priority smallint,
-  p_max smallint, p_delay_ms bigint, p_run_at timestamptz) returns text language plpgsql ${byKey} as $$
+  p_max smallint, p_delay_ms bigint, p_run_at timestamptz, p_deadline_ms bigint) returns text language plpgsql ${byKey} as $$
 #variable_conflict use_column
 declare j record; w record; due timestamptz := coalesce(p_run_at, now() + p_delay_ms * interval '1 millisecond', now());
 begin
@@ -189,8 +202,7 @@ if p_mode = 'r' then
       + (j.ord & 1048575));
   end if;
   update ${s}.job b set args = p_args::jsonb, priority = w.priority, ord = w.ord, max_attempts = coalesce(p_max, 20::smallint),
-    meta = case when j.ageing_ms is null then p_meta::jsonb
-      else coalesce(p_meta::jsonb, '{}') || jsonb_build_object('priority', coalesce(p_priority, 0)) end
+    meta = ${s}.meta_of(p_meta::jsonb, p_deadline_ms, j.ageing_ms, p_priority)
   where b.id = p_job;
 end if;
 insert into ${s}.later(run_at, job_id, ord, queue_id, epoch, limit_id, limit_key, waits, priority, attempt, lost, state, note)

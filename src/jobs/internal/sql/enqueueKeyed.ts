@@ -21,7 +21,7 @@ if exists (select from ${s}.queue q where q.id = any(p_queue)
     and (q.fair or q.ageing_ms is not null or q.limit_id is not null)) then
   select e.* into ids, duplicates, parked, parked_keys, due_ms
   from ${s}.enqueue_any(p_queue, p_task, p_args, p_meta, p_priority, p_max, p_delay_ms, p_run_at, p_tenant,
-    null, null, p_key, p_within_ms, p_release, null, null, null, null, null, null, null, p_wait_ms) e;
+    null, null, p_key, p_within_ms, p_release, null, null, null, null, null, null, null, null, p_wait_ms) e;
   return;
 end if;
 if p_wait_ms is not null then perform set_config('lock_timeout', p_wait_ms || 'ms', true); end if;
@@ -77,7 +77,7 @@ left join (select key, job_id from ${s}.uniq where key = any(p_key) and until > 
 for at in select t.n from unnest(ids) with ordinality as t(id, n) where t.id is null order by t.n loop
   select * into one from ${s}.enqueue_any(p_queue[at:at], p_task[at:at], p_args[at:at], p_meta[at:at], p_priority[at:at],
     p_max[at:at], p_delay_ms[at:at], p_run_at[at:at], p_tenant[at:at], null, null, p_key[at:at], p_within_ms[at:at],
-    p_release[at:at], null, null, null, null, null, null, null, p_wait_ms);
+    p_release[at:at], null, null, null, null, null, null, null, null, p_wait_ms);
   ids[at] := one.ids[1]; duplicates[at] := one.duplicates[1]; due_ms := least(due_ms, one.due_ms);
 end loop;
 end $$`

@@ -45,7 +45,7 @@ begin
     array[(o ->> 'runAt')::timestamptz], array[o ->> 'tenant'], null, null,
     case when o ->> 'uniqueKey' is not null then
       array[sha256(convert_to(enqueue_job.queue || e'\\n' || enqueue_job.task || e'\\n' || (o ->> 'uniqueKey'), 'UTF8'))] end,
-    null, null, null, null, null, null, null, null, null, null) x;
+    null, null, null, null, null, null, null, null, null, null, null) x;
   if (o ->> 'notify')::boolean then
     perform pg_notify(${literal(s)}, 'jobs/queue/' || enqueue_job.queue);
   end if;

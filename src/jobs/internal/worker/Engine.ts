@@ -14,6 +14,7 @@ import type * as Scheduler from "effect/Scheduler"
 import type { Cancellation } from "../../../core/TaskRun.ts"
 import { Watch } from "../../../core/Watch.ts"
 import type { JobId } from "../../Job.ts"
+import type { JobStoreUnavailable } from "../../JobError.ts"
 import type { Claimed, End } from "../../JobStore.ts"
 import { immediate } from "./immediate.ts"
 import type { Lane } from "./Lane.ts"
@@ -40,6 +41,8 @@ export interface EngineOptions {
   readonly around: Omit<Surroundings, "now">
   /** Why the job must not start now: the name of a hold; null where it may. */
   readonly holds: (job: Claimed) => string | null
+  /** Tells the store what of this membership runs alone; null: nothing. */
+  readonly isolate: (membership: Membership, job: Claimed | null) => Effect.Effect<boolean, JobStoreUnavailable>
 }
 
 export class Engine {
@@ -96,7 +99,7 @@ export class Engine {
 
   /** A job is to run alone, so nothing else may be begun or claimed. */
   get isIsolated(): boolean {
-    return this.quarantine.isTaken(this.now())
+    return this.quarantine.isTaken
   }
 
   private isolate(live: LiveAttempt): void {
@@ -109,32 +112,60 @@ export class Engine {
 
   /** Begins the next job that is to run alone, when nothing else is in hand; of what runs already it waits not for ever. */
   private pumpAlone(): void {
+    const { quarantine } = this
     const now = this.at = this.now()
-    const live = this.quarantine.next(now)
+    const proven = quarantine.proven(now)
+    if (proven !== undefined) return this.join(proven)
+    const live = quarantine.next
     const lane = this.lanes.get(live?.job.queue ?? "")
     if (live === undefined || lane === undefined || !this.results.isIdle) return
     for (const lane of this.lanes.values()) if (lane.isClaiming) return
-    if (this.running > 0 && now < this.quarantine.due) return
+    if (this.running > 0 && now < quarantine.due) return
     // what runs for long does not keep its worker from everything else
     if (lane.running.size >= lane.capacity) return this.putOff(lane, live, 30_000)
-    if (!this.quarantine.knows(live)) return this.tellAlone(lane, live)
+    const isAlone = this.running + this.stuck === 0
+    if (isAlone && !quarantine.isNoted(live)) return this.note(lane, live)
     lane.unbegun((one) => one === live)
     this.begin(lane, live)
     if (live.place === "running") {
-      this.quarantine.begins(live, now)
-      this.watch.at(this.quarantine.due)
+      quarantine.begins(live, now)
+      this.watch.at(quarantine.due)
     }
     lane.noteRoom()
     this.schedule()
   }
 
   /** Tells the store that a job runs alone from now on. */
-  private tellAlone(lane: Lane, live: LiveAttempt): void {
-    if (!this.quarantine.asks(live)) return
-    const { job, membership } = live
-    Effect.runForkWith(this.options.base)(this.around.store.isolate(membership.member, job)).addObserver((exit) => {
-      if (Exit.isSuccess(exit) && exit.value) this.quarantine.told(live)
-      else if (live.place === "held") this.putOff(lane, live, 1000)
+  private note(lane: Lane, live: LiveAttempt): void {
+    this.tell(live.membership, live.job, (isTold) => {
+      this.quarantine.answered(isTold ? live : undefined)
+      if (!isTold && live.place === "held") this.putOff(lane, live, 1000)
+    })
+  }
+
+  /** Lets others begin beside a job, when the store knows that it is not alone any more. */
+  private join(live: LiveAttempt): void {
+    const { quarantine } = this
+    const joins = () => {
+      quarantine.joins()
+      for (const lane of this.lanes.values()) lane.noteRoom()
+    }
+    if (!quarantine.isNoted(live)) {
+      joins()
+      return this.schedule()
+    }
+    this.tell(live.membership, null, (isTold) => {
+      quarantine.answered(isTold ? undefined : live)
+      if (isTold) return joins()
+      quarantine.waits(this.now(), 1000)
+      this.watch.at(quarantine.due)
+    })
+  }
+
+  private tell(membership: Membership, job: Claimed | null, then: (isTold: boolean) => void): void {
+    if (!this.quarantine.asks()) return
+    Effect.runForkWith(this.options.base)(this.options.isolate(membership, job)).addObserver((exit) => {
+      then(Exit.isSuccess(exit) && exit.value)
       this.schedule()
     })
   }

@@ -1,11 +1,13 @@
 /**
  * Jobs that were lost with their workers so often that the next death may discard them are begun one after the other, each
  * with nothing else in hand of this process: so what is innocent does not go down with the one that is not, and is not
- * taken for the reason. The store is told before each begins, since only one that runs alone can be to blame.
+ * taken for the reason. Only one that runs alone can be to blame, so the store is told before it begins, and again before
+ * anything joins it.
  *
- *   free --such jobs are claimed--> waiting --nothing else runs | patience is over--> asking --told--> alone
- *    |                                 |                                                                 |
- *    +<--none is left------------------+<--the next in line----------------------------ended | proven----+
+ *   free --such jobs are claimed--> waiting --nothing else runs--> noted --> begun --proven--> no longer noted --> free
+ *    |                               |   |                                    ^  |
+ *    |                               |   +--patience is over: in company------+  |
+ *    +<--none is left----------------+<--the next in line------------------ended-+
  *
  * Meanwhile nothing else is begun or claimed in this process, and what was in hand is given back: each begins only when the
  * store knows that. What runs already is waited for, but not for ever, and a job that runs for long does not keep its worker
@@ -25,50 +27,68 @@ const proving = 30_000
 
 export class Quarantine {
   private line: Array<LiveAttempt> = []
-  private alone: LiveAttempt | undefined
+  /** Nothing is begun beside it, until it is proven. */
+  private begun: LiveAttempt | undefined
   /** The end of patience, or of proving. */
   private until = -1
-  private asked: LiveAttempt | undefined
-  private isTold = false
+  /** What the store takes for alone. */
+  private noted: LiveAttempt | undefined
+  /** A question to the store is under way. */
+  private isAsking = false
 
   static concerns({ lost }: Claimed): boolean {
     return lost >= survived
   }
 
   enter(live: LiveAttempt, now: number): void {
-    if (!this.isTaken(now)) this.until = now + patience
+    if (!this.isTaken) this.until = now + patience
     this.line.push(live)
   }
 
-  /** Whose turn it is; undefined while one runs alone, or where none waits. */
-  next(now: number): LiveAttempt | undefined {
-    return this.isProving(now) ? undefined : this.first
+  /** Whose turn it is; undefined while another is begun, or where none waits. */
+  get next(): LiveAttempt | undefined {
+    return this.isBegun ? undefined : this.first
   }
 
-  /** Whether the store was told that it runs alone. */
-  knows(live: LiveAttempt): boolean {
-    return this.asked === live && this.isTold
+  /** Whether the store takes it for alone. */
+  isNoted(live: LiveAttempt): boolean {
+    return this.noted === live
   }
 
-  /** Whether the store is to be asked: it is asked once for each. */
-  asks(live: LiveAttempt): boolean {
-    if (this.asked === live) return false
-    this.asked = live
-    this.isTold = false
-    return true
+  /** Whether the store is to be asked: one question at a time. */
+  asks(): boolean {
+    if (this.isAsking) return false
+    return this.isAsking = true
   }
 
-  told(live: LiveAttempt): void {
-    if (this.asked === live) this.isTold = true
+  /** The answer is there: what the store takes for alone now. */
+  answered(noted: LiveAttempt | undefined): void {
+    this.isAsking = false
+    this.noted = noted
   }
 
   begins(live: LiveAttempt, now: number): void {
-    this.alone = live
+    this.begun = live
     this.until = now + proving
   }
 
-  isTaken(now: number): boolean {
-    return this.first !== undefined || this.isProving(now)
+  /** The one that has run for long enough to be joined by others; undefined where none has. */
+  proven(now: number): LiveAttempt | undefined {
+    return this.isBegun && now >= this.until ? this.begun : undefined
+  }
+
+  /** Others may join the one that is begun. */
+  joins(): void {
+    this.begun = undefined
+  }
+
+  /** It stays as it is for so many milliseconds more. */
+  waits(now: number, delayMs: number): void {
+    this.until = now + delayMs
+  }
+
+  get isTaken(): boolean {
+    return this.isWaiting || this.isBegun
   }
 
   /** Some wait for their turn. */
@@ -76,9 +96,9 @@ export class Quarantine {
     return this.first !== undefined
   }
 
-  /** When the first has waited, or the one that runs has been alone, for long enough; -1: there is none. */
+  /** When the first has waited, or the one that is begun is proven; -1: there is none. */
   get due(): number {
-    return this.first !== undefined || (this.alone !== undefined && this.alone.place !== "ended") ? this.until : -1
+    return this.isTaken ? this.until : -1
   }
 
   /** Those that were cancelled, given back or lost meanwhile have left the line. */
@@ -89,7 +109,7 @@ export class Quarantine {
     return this.line[0]
   }
 
-  private isProving(now: number): boolean {
-    return this.alone !== undefined && this.alone.place !== "ended" && now < this.until
+  private get isBegun(): boolean {
+    return this.begun !== undefined && this.begun.place !== "ended"
   }
 }

@@ -86,7 +86,8 @@ export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
     dispatcher: Context.get(base, Scheduler.Scheduler).makeDispatcher(),
     report: reports.make(base),
     around: { store, checkpoints, logger, say: (live, value) => sayings.say(live, value) },
-    holds: holds.of
+    holds: holds.of,
+    isolate: (membership, job) => patience.ask("isolate", store.isolate(membership.member, job))
   })
 
   const scope = yield* Scope.make()

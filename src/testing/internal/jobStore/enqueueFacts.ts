@@ -4,7 +4,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import { JobId } from "../../../jobs/Job.ts"
 import { JobStore } from "../../../jobs/JobStore.ts"
-import { type Fact, jobOf, lane, later, stateOf, statesOf } from "./lane.ts"
+import { type Fact, freshKey, jobOf, lane, later, stateOf, statesOf } from "./lane.ts"
 import { newJob } from "./newJob.ts"
 
 export const enqueueFacts = (fact: Fact) => {
@@ -109,6 +109,26 @@ export const enqueueFacts = (fact: Fact) => {
       const job = yield* jobOf(id)
       const due = job.createdAt.epochMilliseconds + 30
       assert.isAtLeast(job.availableAt?.epochMilliseconds ?? 0, due)
+    })
+  )
+
+  fact(
+    "a deadline counts from the insert by the store's clock, anew where the job takes the place of another",
+    Effect.gen(function*() {
+      const { claim, enqueue, put } = yield* lane
+      const key = yield* freshKey
+      const unique = { key, withinMs: null, until: "done", onConflict: "replace" } as const
+      const tagged = { meta: { tags: ["a"] } }
+      const [plain, keyed] = yield* enqueue({ ...tagged, deadlineMs: 1000 }, { unique, deadlineMs: 60_000 })
+      const { createdAt, meta } = yield* jobOf(plain)
+      assert.deepStrictEqual(meta, { tags: ["a"], deadline: createdAt.epochMilliseconds + 1000 })
+      const { meta: { deadline: before = 0 } } = yield* jobOf(keyed)
+      yield* Effect.sleep("20 millis")
+      assert.deepStrictEqual(yield* put({ unique, deadlineMs: 60_000 }), { id: keyed, duplicate: true })
+      const { meta: { deadline: after = 0 } } = yield* jobOf(keyed)
+      assert.isAtLeast(after, before + 20)
+      const deadlines = (yield* claim()).map(({ meta }) => meta.deadline)
+      assert.sameMembers(deadlines, [createdAt.epochMilliseconds + 1000, after])
     })
   )
 

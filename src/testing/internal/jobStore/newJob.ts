@@ -11,6 +11,7 @@ export const newJob = (queue: string, more: Partial<NewJob> = {}): NewJob => ({
   maxAttempts: 20,
   delayMs: 0,
   runAt: null,
+  deadlineMs: null,
   unique: null,
   limit: null,
   tenant: null,

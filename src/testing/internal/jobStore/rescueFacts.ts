@@ -111,6 +111,23 @@ export const rescueFacts = <R>(fact: Fact<R>, expire: Expire<R>) => {
   )
 
   fact(
+    "G18 a job that others have joined since it began alone is not to blame for the third death",
+    Effect.gen(function*() {
+      const { claimed, enqueue, store } = yield* lane
+      const [id] = yield* enqueue({})
+      for (let death = 1; death <= 4; death++) {
+        const member = yield* join
+        const [job] = yield* claimed(1, member)
+        assert.isTrue(yield* store.isolate(member, job))
+        if (death < 4) assert.isTrue(yield* store.isolate(member, null))
+        yield* expire(member)
+        const rescued = yield* store.rescue
+        assert.strictEqual(rescued.find((one) => one.id === id)?.fate, death < 4 ? "available" : "discarded")
+      }
+    })
+  )
+
+  fact(
     "a member that leaves with a job in hand spends its attempt",
     Effect.gen(function*() {
       const { claimBy, enqueue, store } = yield* lane
