@@ -6,13 +6,12 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import * as Supervisor from "ostinato/core/Supervisor"
 import type { JobId } from "ostinato/jobs/Job"
 import { type Claimed, type End, JobStore } from "ostinato/jobs/JobStore"
 import * as Memory from "ostinato/jobs/stores/Memory"
 import { newJob } from "../../src/testing/internal/jobStore/newJob.ts"
+import { heldBytes } from "./heldBytes.ts"
 
 const fact = <E>(name: string, test: Effect.Effect<void, E, JobStore | Memory.Due | Scope.Scope>) =>
   it.effect(name, () => Effect.scoped(Effect.provide(test, Layer.provide(Memory.layer, Supervisor.layer))))
@@ -34,23 +33,16 @@ describe("jobs in memory", () => {
   fact(
     "a waiting job takes about 250 bytes besides its payload, and a claim does not look at the others",
     Effect.gen(function*() {
-      setFlagsFromString("--expose-gc")
-      const collect: unknown = runInNewContext("gc")
-      if (typeof collect !== "function") return assert.fail("the garbage collector cannot be asked")
-      const heap = () => {
-        Reflect.apply(collect, undefined, [])
-        return process.memoryUsage().heapUsed
-      }
       const store = yield* JobStore
       const jobs = 60_000
       const payload = {}
-      const before = heap()
+      const before = yield* heldBytes
       for (let made = 0; made < jobs; made += 10_000) {
         // ids of one millisecond are 2^19
         yield* TestClock.adjust(1)
         yield* store.enqueue(Array.from({ length: 10_000 }, () => newJob("many", { payload })))
       }
-      const each = (heap() - before) / jobs
+      const each = ((yield* heldBytes) - before) / jobs
       assert.isBelow(each, 260)
       const [job] = yield* store.claim(yield* join, "many", 1)
       assert.strictEqual(job?.createdAt, 1)

@@ -58,6 +58,15 @@ describe("retries of a job", () => {
       assert.strictEqual(job.failure?.tag, "Busy")
     }).pipe(Effect.provide(store)))
 
+  it.effect("S3.26 come within a fifth of their delays where the policy has jitter", () =>
+    Effect.gen(function*() {
+      const { at } = yield* attempts({ retry: Schedule.jittered(fiveTenTwenty) }, fails)
+      const [first = 0, second = 0, third = 0] = at
+      assert.strictEqual(at.length, 3)
+      assert.isTrue(second - first >= 4 && second - first <= 6.1, at.join(" "))
+      assert.isTrue(third - second >= 8 && third - second <= 12.1, at.join(" "))
+    }).pipe(Effect.provide(store)))
+
   it.effect("S3.26 do not come for an error that the policy does not take", () =>
     Effect.gen(function*() {
       const retry = Schedule.while(

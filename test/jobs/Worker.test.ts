@@ -8,6 +8,7 @@ import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { Task, TaskPool } from "ostinato"
 import * as JobQueue from "ostinato/jobs/JobQueue"
@@ -211,6 +212,45 @@ describe("a worker", () => {
         yield* go.open
         yield* reaches(id, "completed")
       }).pipe(Effect.provide(Layer.provide(worker([Wait]), live)))
+    }).pipe(Effect.provide(store)))
+
+  it.effect("S2.30 a job whose worker beats no more is taken back when the lease is over, and runs again", () => {
+    let members = 0
+    const beating = Scope.makeUnsafe()
+    return Effect.gen(function*() {
+      const { figures, go, live } = waiting()
+      const { id } = yield* JobQueue.enqueue(Wait, {})
+      yield* Effect.gen(function*() {
+        yield* reaches(id, "running")
+        yield* Scope.close(beating, Exit.void)
+        yield* pass(29)
+        assert.deepInclude(yield* job(id), { state: "running", attempt: 1, lost: 0 })
+        yield* pass(10)
+        assert.deepInclude(yield* job(id), { state: "running", attempt: 2, lost: 1 })
+        assert.deepStrictEqual([figures.begun, figures.running], [2, 1])
+        yield* go.open
+        yield* reaches(id, "completed")
+      }).pipe(Effect.provide(Layer.provide(worker([Wait]), live)))
+    }).pipe(Effect.provide(changed((jobs) => ({
+      // what renews the lease of the first one ends with this scope
+      join: (options) =>
+        Effect.suspend(() => ++members === 1 ? Scope.provide(jobs.join(options), beating) : jobs.join(options))
+    }))))
+  })
+
+  it.effect("S3.25 keeps the value with when its job began and ended, and the metric has the same run time", () =>
+    Effect.gen(function*() {
+      const live = Double.toLayer(({ n }) => Effect.as(Effect.sleep("3 seconds"), n * 2))
+      const { id } = yield* JobQueue.enqueue(Double, { n: 21 }, { queue: "timed" })
+      const done = yield* Effect.andThen(pass(4), reaches(id, "completed")).pipe(
+        Effect.provide(Layer.provide(worker([Double], { queues: { timed: {} } }), live))
+      )
+      assert.strictEqual(done.output, 42)
+      assert.strictEqual(done.finishedAt!.epochMilliseconds - done.startedAt!.epochMilliseconds, 3000)
+      const runs = (yield* Metric.snapshot).find(({ attributes, id }) =>
+        id === "ostinato_task_run_seconds" && attributes?.["queue"] === "timed"
+      )
+      assert.deepInclude(runs?.state, { count: 1, sum: 3 })
     }).pipe(Effect.provide(store)))
 
   it.effect("S2.13 jobs outlive the worker that they were enqueued beside, and what waits in a pool does not", () =>

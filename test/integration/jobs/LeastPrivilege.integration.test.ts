@@ -14,6 +14,7 @@ import { Database } from "ostinato/store/Database"
 import * as Lease from "ostinato/store/Lease"
 import * as Migration from "ostinato/store/Migration"
 import { Notifier } from "ostinato/store/Notifier"
+import { jobStoreSuite } from "ostinato/testing/contract/JobStoreSuite"
 import * as TestDatabase from "../../contract/TestDatabase.ts"
 import * as jobs from "./jobs.ts"
 
@@ -126,4 +127,13 @@ layer(store, { excludeTestServices: true, timeout: 60_000 })("D.13 the least-pri
         assert.strictEqual(exit._tag, "Failure", statement)
       }
     }))
+})
+
+jobStoreSuite("D.13 least-privileged Postgres", store, {
+  expire: ({ id }) =>
+    Effect.flatMap(
+      PgClient.PgClient,
+      (sql) =>
+        sql`UPDATE ostinato.worker SET expires_at = now() - interval '1 second', backend_pid = 0 WHERE id = ${id}`
+    )
 })

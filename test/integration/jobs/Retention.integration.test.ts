@@ -111,6 +111,13 @@ layer(jobs.layer, { excludeTestServices: true, timeout: 60_000 })("retention", (
       assert.strictEqual(waiting.length, live)
       // bodies of what is there, and no others
       assert.strictEqual(yield* count("job"), 300 + live)
+      // nor reasons, logs and progress of what is gone
+      for (const table of ["failure", "job_log", "progress"]) {
+        const [orphans] = yield* pg<{ n: number }>`SELECT count(*)::int AS n FROM ostinato.${pg(table)} x
+          WHERE NOT EXISTS (SELECT FROM ostinato.job j WHERE j.id = x.job_id)`
+        assert.strictEqual(orphans?.n, 0, table)
+        assert.isAbove(yield* count(table), 0, table)
+      }
       const member = yield* jobs.member()
       assert.lengthOf(yield* store.claim(member, "month", 1000), live)
       yield* pg`DELETE FROM ostinato.ready`

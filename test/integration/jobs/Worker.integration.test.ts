@@ -46,6 +46,21 @@ withLayer(layer, { excludeTestServices: true, timeout: "60 seconds" })("a worker
       assert.isAtLeast(after.startedAt!.epochMilliseconds, before.runAt!.epochMilliseconds)
     }))
 
+  it.effect("S2.92 a delayed job starts at its instant, not before, on a worker that starts meanwhile", () =>
+    Effect.gen(function*() {
+      const Delayed = Task.make("pg.delayed")
+      const worker = Layer.provide(working("delayed", [Delayed]), Delayed.toLayer(() => Effect.void))
+      const { id } = yield* Effect.provide(
+        JobQueue.enqueue(Delayed, {}, { queue: "delayed", delay: "1 second" }),
+        worker
+      )
+      const before = yield* stateOf(id)
+      assert.strictEqual(before.state, "scheduled")
+      const after = yield* Effect.provide(reaches(id, "completed"), worker)
+      assert.isAtLeast(after.startedAt!.epochMilliseconds, before.runAt!.epochMilliseconds)
+      assert.deepInclude(after, { attempt: 1, lost: 0 })
+    }))
+
   it.effect("two workers drain a queue, and every job runs once", () =>
     Effect.gen(function*() {
       const runs: Array<number> = []
