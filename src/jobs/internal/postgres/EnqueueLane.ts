@@ -3,9 +3,11 @@
  *
  * At most two statements are on their way, each with at most 1,000 rows; what is called meanwhile leaves with the next. A
  * statement that fails for a reason that one of its callers may have given is sent again for each of them alone, so nobody
- * fails for another. A caller that was interrupted before its jobs left takes them back.
+ * fails for another. A caller that was interrupted before its jobs left takes them back. When the lane ends, whoever waits
+ * learns that nothing was sent, and whoever's jobs are on their way that they may be there.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -30,12 +32,14 @@ export interface LaneOptions<Row, Answer, E> {
   readonly alone: (rows: ReadonlyArray<Row>) => Effect.Effect<ReadonlyArray<Answer>, E>
   /** For those who wait when the lane ends. */
   readonly closed: E
+  /** For those whose rows are on their way then. */
+  readonly cutOff: E
 }
 
 export const make: <Row, Answer, E>(
   options: LaneOptions<Row, Answer, E>
 ) => Effect.Effect<EnqueueLane<Row, Answer, E>, never, Scope.Scope> = Effect.fnUntraced(
-  function*<Row, Answer, E>({ alone, closed, name, send, supervisor }: LaneOptions<Row, Answer, E>) {
+  function*<Row, Answer, E>({ alone, closed, cutOff, name, send, supervisor }: LaneOptions<Row, Answer, E>) {
     const waiting = new Set<Call<Row, Answer, E>>()
     const gathered = yield* Latch.make()
     let isOpen = true
@@ -52,15 +56,19 @@ export const make: <Row, Answer, E>(
       if (waiting.size === 0) gathered.closeUnsafe()
       return calls
     }
-    const sendNext = Effect.suspend(() => {
-      const calls = take()
-      if (calls.length === 0) return Effect.void
-      const sent = calls.length === 1 ? calls[0]?.rows ?? [] : calls.flatMap((call) => call.rows)
-      return send(sent, calls.length).pipe(
-        Effect.map((result) => tell(calls, result)),
-        Effect.onError(() => Effect.sync(() => calls.forEach(({ answer }) => answer(Effect.fail(closed)))))
-      )
-    })
+    // whoever was taken gets an answer, whatever interrupts
+    const sendNext = Effect.acquireUseRelease(
+      Effect.sync(take),
+      (calls) => {
+        if (calls.length === 0) return Effect.void
+        const sent = calls.length === 1 ? calls[0]?.rows ?? [] : calls.flatMap((call) => call.rows)
+        return Effect.map(send(sent, calls.length), (result) => tell(calls, result))
+      },
+      (calls, exit) =>
+        Exit.isSuccess(exit)
+          ? Effect.void
+          : Effect.sync(() => calls.forEach(({ answer }) => answer(Effect.fail(cutOff))))
+    )
     const tell = (
       calls: ReadonlyArray<Call<Row, Answer, E>>,
       result: Result.Result<ReadonlyArray<Answer>, E> | undefined

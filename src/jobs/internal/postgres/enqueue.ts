@@ -110,7 +110,8 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
           Effect.withTracerEnabled(false)
         ),
       alone,
-      closed: new JobStoreUnavailable({ operation: "enqueue", detail: "the store was closed" })
+      closed: new JobStoreUnavailable({ operation: "enqueue", detail: "the store was closed" }),
+      cutOff: new EnqueueUnknown({ detail: "the store was closed before it answered" })
     })
   const plainLane = yield* lane("jobs enqueue", null)
   const keyedLane = yield* lane("jobs enqueue unique", sharedWaitMs)

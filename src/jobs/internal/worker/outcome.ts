@@ -27,6 +27,7 @@ import type { Cancellation } from "../../../core/TaskRun.ts"
 import type { JobFailure } from "../../Job.ts"
 import { DeadlinePassed } from "../../JobError.ts"
 import type { End } from "../../JobStore.ts"
+import * as storeFailure from "../storeFailure.ts"
 import { delayAfter, wasAway } from "./away.ts"
 import { immediate } from "./immediate.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
@@ -109,15 +110,7 @@ export const failed = Effect.fnUntraced(function*(live: LiveAttempt, served: Ser
 
 /** The end of a job that somebody wants to end. */
 export const cancelled = (live: LiveAttempt, by: Cancellation): End =>
-  ended(live, "cancelled", {
-    failure: {
-      kind: "interruption",
-      tag: "Cancelled",
-      message: `cancelled${by.actor === null ? "" : ` by ${by.actor}`}${by.reason === null ? "" : `: ${by.reason}`}`,
-      cause: "",
-      cancellation: by
-    }
-  })
+  ended(live, "cancelled", { failure: storeFailure.cancelled(by) })
 
 /** Its task or its tenant is paused: it was not attempted. */
 export const held = (live: LiveAttempt, hold: string): End => ended(live, "hold", { note: hold })
