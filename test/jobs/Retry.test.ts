@@ -86,6 +86,21 @@ describe("retries of a job", () => {
       assert.deepInclude(result, { _tag: "Failure", failure: new Busy({ seconds: 7 }) })
     }).pipe(Effect.provide(store)))
 
+  it.effect.each([
+    { what: "its own failure", handler: fails, kind: "failure", tag: "Busy" },
+    { what: "its timeout", handler: Effect.never, kind: "failure", tag: "TaskTimeout" },
+    { what: "a defect", handler: Effect.die(new TypeError("no")), kind: "defect", tag: "TypeError" },
+    { what: "an interruption by itself", handler: Effect.interrupt, kind: "failure", tag: "TaskInterrupted" }
+  ])(
+    "S3.24 are spent for $what, and the job says that it was this",
+    ({ handler, kind, tag }) =>
+      Effect.gen(function*() {
+        const { job } = yield* attempts({ timeout: "3 seconds" }, handler, { seconds: 5 })
+        assert.strictEqual(job.state, "discarded")
+        assert.deepStrictEqual<unknown>([job.failure?.kind, job.failure?.tag], [kind, tag])
+      }).pipe(Effect.provide(store))
+  )
+
   it.effect("end with the attempts of the job, whatever the policy says", () =>
     Effect.gen(function*() {
       const { at } = yield* attempts({ retry: Schedule.spaced("1 second") }, fails, { job: { maxAttempts: 4 } })
