@@ -128,7 +128,7 @@ export const Redriven = Schema.Struct({
  * @category models
  */
 export const NewJob = Schema.Struct({
-  task: Schema.String,
+  task: Schema.String.check(Schema.isMaxLength(128)),
   /** Defaults to what its application is set up for, else `{}`. */
   payload: Schema.optional(Schema.Json),
   /** Defaults to the queue that its application has for the task. */

@@ -12,7 +12,7 @@ import type { Parse } from "./Setting.ts"
 export type QueueList = Readonly<Record<string, number>>
 
 /**
- * Reads a list: names without spaces, `=` and commas, each once, and whole numbers from 1 to 10000.
+ * Reads a list: names of at most 128 characters without spaces, `=` and commas, each once, and whole numbers from 1 to 10000.
  *
  * @category parsers
  * @example
@@ -26,7 +26,7 @@ export type QueueList = Readonly<Record<string, number>>
 export const parse: Parse<QueueList> = (text) => {
   const found = new Map<string, number>()
   for (const part of text.split(",").map((part) => part.trim())) {
-    const [, name, number] = /^([^\s=,]{1,200})\s*=\s*(\d{1,5})$/.exec(part) ?? []
+    const [, name, number] = /^([^\s=,]{1,128})\s*=\s*(\d{1,5})$/.exec(part) ?? []
     const atOnce = Number(number)
     if (name === undefined || atOnce < 1 || atOnce > 10_000) {
       return Result.fail(

@@ -47,8 +47,8 @@ export const pause = (
   Effect.andThen(Effect.flatMap(JobStore, (store) => store.pause(name, paused)), get(name))
 
 /**
- * Gives a queue a limit of its own, by the name of the queue, or with null takes every limit from it; and gives it as it is
- * then.
+ * Gives a queue a limit of its own, by the name of the queue, and makes it where it is not; or with null takes every limit
+ * from one that is there. Gives it as it is then.
  *
  * @category combinators
  */
@@ -57,7 +57,8 @@ export const limit = (
   to: LimitValues | null
 ): Effect.Effect<QueueSummary, QueueNotFound | JobSettingRefused | JobStoreUnavailable, JobStore> =>
   Effect.gen(function*() {
-    if (to !== null) yield* setLimit(name, to)
+    // what is set makes the queue, what is taken away does not
+    yield* to === null ? get(name) : setLimit(name, to)
     yield* JobQueue.configure(name, { limit: to === null ? null : name })
     return yield* get(name)
   })

@@ -80,6 +80,7 @@ describe("explain", () => {
         assert.strictEqual(places[1]?.summary, "1 job goes before it in queue default.")
         const running = yield* JobQueue.explain(slow)
         assert.strictEqual(running.summary, "It runs on n1 since 1970-01-01T00:00:00.000Z, attempt 1 of 20.")
+        assert.deepStrictEqual(running.notes, [])
         yield* JobQueue.cancel([slow])
         yield* pass(6)
       }))

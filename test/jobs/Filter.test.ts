@@ -107,6 +107,8 @@ describe("JobFilter", () => {
         ["id:9223372036854775808", "is no job id"],
         ["since:yesterday", "at character 7: \"yesterday\" is no instant: expected how long ago (90s, 5m, 2h, 7d, 2w)"],
         ["since:2026-13-40", "is no instant"],
+        ["since:2026-02-30", "\"2026-02-30\" is no instant"],
+        ["until:2027-02-29T08:00Z", "is no instant"],
         ["payload:a", "at character 1: payload needs the name of a field"],
         ["payloat.a:b", "Did you mean payload.<field>?"]
       ]

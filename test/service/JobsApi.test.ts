@@ -166,6 +166,7 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           ["POST", "/jobs/99/cancel", {}, 404, "99"],
           ["POST", "/jobs/99/retry", undefined, 404, "99"],
           ["POST", "/jobs", { task: "test.none" }, 404, "Tasks: test.mail, test.held"],
+          ["POST", "/jobs", { task: "x".repeat(129) }, 400, "a length of at most 128"],
           ["POST", "/jobs", { task: "test.mail", payload: { to: 7 } }, 422, "to"],
           [
             "POST",
@@ -187,6 +188,7 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           ["GET", "/queues/none", undefined, 404, "none"],
           ["POST", "/queues/none/pause", undefined, 404, "none"],
           ["PUT", "/queues/mail/limit", { permits: 0, rate: null }, 400, "permits"],
+          ["DELETE", "/queues/none/limit", undefined, 404, "none"],
           ["PUT", "/limits/order", { permits: 2, rate: null }, 409, "order"],
           ["PUT", "/holds/moon/full", undefined, 400, "kind"]
         ]

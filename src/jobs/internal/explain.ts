@@ -81,7 +81,8 @@ const sentence = (job: Job, { failures, waitsFor }: Facts): string => {
 }
 
 const notesOf = (job: Job): ReadonlyArray<string> => [
-  ...(job.state === "running" && job.reason !== null ? [stated(job.reason)] : []),
+  // where it runs is said already
+  ...(job.state === "running" && job.reason !== null && !job.reason.startsWith("runs on ") ? [stated(job.reason)] : []),
   ...(job.lost === 0 ? [] : [`Its worker was lost ${job.lost} ${job.lost === 1 ? "time" : "times"} while it ran.`]),
   ...(job.meta.deadline === undefined || !isOpen(job)
     ? []

@@ -117,6 +117,8 @@ describe("queues", () => {
         assert.include(error.message, `"${rate}" is no rate`)
         assert.strictEqual(yield* code(LimitQueue.limitOf({ ...wish, rate: Option.some(rate) })), 64)
       }
+      assert.strictEqual(yield* code(LimitQueue.limit({ ...wish, queue: "mial" }, null)), 3)
+      assert.isUndefined((yield* JobQueue.queues).find(({ name }) => name === "mial"))
       assert.strictEqual(yield* code(LimitQueue.limitOf(wish)), 64)
       assert.strictEqual(yield* code(LimitQueue.limit({ ...wish, queue: "order" }, { permits: 2, rate: null })), 4)
     }).pipe(Effect.provide(Live)))

@@ -131,6 +131,13 @@ const id = ({ at, text }: Value): Result.Result<JobId, Fault> =>
     ? Result.succeed(JobId.make(text))
     : Result.fail({ at, detail: `${JSON.stringify(text)} is no job id: one is a whole number above zero` })
 
+/** A 30th of February would be read as one of the first days of March. */
+const isOnCalendar = (text: string) => {
+  const day = text.slice(0, 10)
+  const read = DateTime.make(`${day}T00:00Z`)
+  return Option.isSome(read) && DateTime.formatIso(read.value).startsWith(day)
+}
+
 const instant = ({ at, text }: Value, now: DateTime.Utc): Result.Result<DateTime.Utc, Fault> => {
   const length = DurationText.parse(text)
   if (Result.isSuccess(length)) {
@@ -142,7 +149,7 @@ const instant = ({ at, text }: Value, now: DateTime.Utc): Result.Result<DateTime
     const [, time, , , zone] = zoned
     const full = zone === undefined ? `${text}${time === undefined ? "T00:00" : ""}Z` : text
     const read = DateTime.make(full)
-    if (Option.isSome(read)) return Result.succeed(DateTime.toUtc(read.value))
+    if (Option.isSome(read) && isOnCalendar(text)) return Result.succeed(DateTime.toUtc(read.value))
   }
   return Result.fail({
     at,

@@ -2,6 +2,7 @@
  * Jobs that a job waits for, and tasks whose jobs a queue holds.
  */
 import * as Effect from "effect/Effect"
+import * as StoredText from "../../../store/StoredText.ts"
 import type { Working } from "../../JobStore.ts"
 import { decodeJobs, jobColumns } from "./jobRow.ts"
 import { outside, type StoreContext } from "./StoreContext.ts"
@@ -31,7 +32,7 @@ export const make = ({ house, s }: StoreContext): Pick<Working, "parents" | "tas
              or exists (select from ${s}.later l join ${s}.job j on j.id = l.job_id
                where l.queue_id = q.id and j.task_id = t.id))
            order by t.name`,
-          [queue]
+          [StoredText.text(queue)]
         ).unprepared,
         (rows) => rows.map(({ name }) => name)
       )

@@ -168,6 +168,7 @@ export const controlFacts = (fact: Fact) => {
       assert.deepInclude(state ?? {}, { limit: null, fair: false, ageingMs: null, pausedAt: null, parked: 0 })
       assert.sameMembers(Array.from(yield* store.tasksOf(queue)), ["suite.one", "suite.two", "suite.task"])
       assert.deepStrictEqual(yield* store.tasksOf(yield* fresh("unknown")), [])
+      assert.deepStrictEqual(yield* store.tasksOf("no\u0000name"), [])
     })
   )
 
