@@ -4,7 +4,6 @@
  */
 import * as Flag from "effect/cli/Flag"
 import * as Prompt from "effect/cli/Prompt"
-import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { stdin } from "node:process"
@@ -22,14 +21,7 @@ export const flags = {
 } as const
 
 /** Whether to go on. `what` completes the question, e.g. `cancel 12 jobs`. */
-export const ask = Effect.fnUntraced(function*(
-  what: string,
-  options: { readonly yes: boolean; readonly dryRun: boolean }
-) {
-  if (options.dryRun) {
-    yield* Console.log(`would ${what}`)
-    return false
-  }
+export const ask = Effect.fnUntraced(function*(what: string, options: { readonly yes: boolean }) {
   if (options.yes) return true
   if (!(yield* Interactive)) {
     return yield* new UsageError({

@@ -3,13 +3,16 @@
  */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { JobId } from "ostinato/jobs/Job"
 import * as JobFilter from "ostinato/jobs/JobFilter"
 import * as JobQueue from "ostinato/jobs/JobQueue"
+import { Changed } from "ostinato/service/JobsApi"
 import * as Confirm from "./Confirm.ts"
+import * as Output from "./Output.ts"
 import { UsageError } from "./UsageError.ts"
 
 /** The arguments and flags of commands that change jobs. */
@@ -33,6 +36,8 @@ export interface Wish {
   readonly query: Option.Option<string>
   readonly yes: boolean
   readonly dryRun: boolean
+  readonly output: Output.Format
+  readonly json: boolean
 }
 
 /** Not one of the jobs is there. */
@@ -53,15 +58,30 @@ export const confirmed = Effect.fnUntraced(function*(verb: string, wish: Wish) {
     })
   }
   if (text === "") {
-    const goesOn = !wish.dryRun || (yield* Confirm.ask(`${verb} ${jobs(wish.jobs.length)}`, wish))
-    return goesOn ? wish.jobs : null
+    if (!wish.dryRun) return wish.jobs
+    yield* only(`${verb} ${jobs(wish.jobs.length)}`, wish.jobs.length, wish)
+    return null
   }
   const filter = yield* JobFilter.parse(text)
   const count = yield* JobQueue.count(filter, { atMost })
   if (count === 0) return yield* new NoJobs({ detail: `no job is found by "${text}"` })
   const about = count === atMost ? `${atMost} jobs or more` : jobs(count)
+  if (wish.dryRun) {
+    yield* only(`${verb} ${about}`, count, wish)
+    return null
+  }
   return (yield* Confirm.ask(`${verb} ${about}`, wish)) ? filter : null
 })
+
+/** What a dry run says. */
+const only = (what: string, found: number, wish: Wish) => {
+  const format = Output.formatOf(wish)
+  return format === "table"
+    ? Console.log(`would ${what}`)
+    : print(format, { found, done: 0, dryRun: true, more: false })
+}
+
+const print = Output.one(Changed, {})
 
 const atMost = 100_000
 

@@ -9,7 +9,7 @@ import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as SchemaIssue from "effect/SchemaIssue"
 
 /**
- * Answers 400 with `detail` for people and `errors` for programs. An answer of the service's own that does not fit is its
+ * Answers 400 with `detail` for people and `errors`, 100 at most, for programs. An answer of the service's own that does not fit is its
  * fault: logged, and told as 500.
  *
  * @category layers
@@ -21,7 +21,8 @@ export const layer = HttpApiMiddleware.layerSchemaErrorTransform(HttpApiMiddlewa
       HttpServerRespondable.toResponse(new HttpApiError.InternalServerErrorProblem())
     )
   }
-  const errors = issues(error.cause.issue).issues.map(({ message, path = [] }) => ({
+  const all = issues(error.cause.issue).issues
+  const errors = all.slice(0, listed).map(({ message, path = [] }) => ({
     path: [error.kind.toLowerCase(), ...path.map(segment)],
     message: message === noBody
       ? "the body is empty: send a JSON object, at least {}"
@@ -30,7 +31,7 @@ export const layer = HttpApiMiddleware.layerSchemaErrorTransform(HttpApiMiddlewa
       : message
   }))
   const first = errors.slice(0, most).map(({ message, path }) => `${path.join(".")}: ${message}`)
-  const rest = errors.length - first.length
+  const rest = all.length - first.length
   return Effect.fail(
     new HttpApiError.BadRequestProblem({
       detail: `${first.join("; ")}${rest === 0 ? "" : `; and ${rest} more`}`,
@@ -47,6 +48,9 @@ const longest = 300
 
 /** Problems that are told in words. */
 const most = 5
+
+/** Problems that are told to programs: a body of 4 MiB may have a million. */
+const listed = 100
 
 const issues = SchemaIssue.makeFormatterStandardSchemaV1()
 

@@ -97,6 +97,8 @@ const got = <A, I>(form: Schema.Codec<A, I>) => (method: string, asked: string, 
 
 const Page = Schema.Struct({ items: Schema.Array(Job), next: Schema.NullOr(Schema.String) })
 
+const Wrong = Schema.Struct({ detail: Schema.String, errors: Schema.Array(Schema.Unknown) })
+
 const enqueue = (job: object) => got(EnqueuedJob)("POST", "/jobs", job)
 
 const until = (id: JobId, state: JobState) =>
@@ -197,6 +199,16 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
         assert.strictEqual(answer.status, status, `${method} ${path} ${answer.body}`)
         assert.include(answer.body, says, path)
       }
+    }))
+
+  it.effect("lists a hundred of the values that are wrong, and says how many more there are", () =>
+    Effect.gen(function*() {
+      const tags = Array.from({ length: 5000 }, (_, n) => n)
+      const answer = yield* ask("POST", "/jobs", { task: "test.mail", tags })
+      assert.strictEqual(answer.status, 400)
+      const told = yield* Schema.decodeEffect(Schema.fromJsonString(Wrong))(answer.body)
+      assert.strictEqual(told.errors.length, 100)
+      assert.match(told.detail, /^payload\.tags\.0: Expected string, got 0; .*; and 4995 more$/)
     }))
 
   it.effect("D.9 cancels a job that runs, and all that a filter finds, and only counts where it is asked to", () =>

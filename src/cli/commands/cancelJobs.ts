@@ -7,13 +7,10 @@ import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as Application from "../Application.ts"
 import * as JobOutcome from "../JobOutcome.ts"
 import * as JobSelection from "../JobSelection.ts"
-import type * as Output from "../Output.ts"
 
 interface Wish extends JobSelection.Wish {
   readonly actor: Option.Option<string>
   readonly reason: Option.Option<string>
-  readonly output: Output.Format
-  readonly json: boolean
 }
 
 /** On the database of the application. */

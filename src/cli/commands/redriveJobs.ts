@@ -9,13 +9,10 @@ import * as Application from "../Application.ts"
 import * as Input from "../Input.ts"
 import * as JobOutcome from "../JobOutcome.ts"
 import * as JobSelection from "../JobSelection.ts"
-import type * as Output from "../Output.ts"
 
 interface Wish extends JobSelection.Wish {
   readonly edit: Option.Option<string>
   readonly rate: Option.Option<number>
-  readonly output: Output.Format
-  readonly json: boolean
 }
 
 /** On the database of the application. */

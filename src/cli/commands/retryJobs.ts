@@ -6,20 +6,14 @@ import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as Application from "../Application.ts"
 import * as JobOutcome from "../JobOutcome.ts"
 import * as JobSelection from "../JobSelection.ts"
-import type * as Output from "../Output.ts"
-
-interface Wish extends JobSelection.Wish {
-  readonly output: Output.Format
-  readonly json: boolean
-}
 
 /** On the database of the application. */
-export const retryJobs = Effect.fn("cli.jobs.retry")(function*(wish: Wish) {
+export const retryJobs = Effect.fn("cli.jobs.retry")(function*(wish: JobSelection.Wish) {
   return yield* Application.on(yield* Application.load, retry(wish))
 })
 
 /** On a store that is there. */
-export const retry = Effect.fnUntraced(function*(wish: Wish) {
+export const retry = Effect.fnUntraced(function*(wish: JobSelection.Wish) {
   const selection = yield* JobSelection.confirmed("retry", wish)
   if (selection === null) return
   const { changed, unchanged, unknown } = yield* JobQueue.retry(selection)

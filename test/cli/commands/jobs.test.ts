@@ -20,7 +20,7 @@ import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import * as MemoryJobStore from "ostinato/jobs/stores/Memory"
 import * as AppModule from "ostinato/service/AppModule"
-import { EnqueuedJob } from "ostinato/service/JobsApi"
+import { Changed, EnqueuedJob } from "ostinato/service/JobsApi"
 import * as Redaction from "ostinato/service/Redaction"
 import * as CancelJobs from "../../../src/cli/commands/cancelJobs.ts"
 import * as EnqueueJob from "../../../src/cli/commands/enqueueJob.ts"
@@ -276,6 +276,11 @@ describe("jobs cancel, retry and redrive", () => {
         0,
         "would cancel 3 jobs"
       ])
+      const [, counted] = yield* said(CancelJobs.cancel({ ...some, query, dryRun: true, output: "json" }))
+      assert.deepStrictEqual(
+        yield* Schema.decodeEffect(Schema.fromJsonString(Changed))(counted),
+        { found: 3, done: 0, dryRun: true, more: false }
+      )
       assert.deepStrictEqual(yield* Effect.forEach(ids, state), ["scheduled", "scheduled", "scheduled"])
       assert.deepStrictEqual(yield* said(CancelJobs.cancel({ ...some, query, yes: true })), [0, "3 jobs cancelled"])
       assert.deepStrictEqual(yield* Effect.forEach(ids, state), ["cancelled", "cancelled", "cancelled"])

@@ -11,6 +11,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Logger from "effect/Logger"
 import type * as Schema from "effect/Schema"
 import type { Attempt, Items } from "../../../core/Attempt.ts"
@@ -125,6 +126,11 @@ export class LiveAttempt implements AttemptService, Journal {
   /** What every line of its log carries. */
   get annotations(): Readonly<Record<string, unknown>> {
     return annotationsOf(this)
+  }
+
+  /** A console looks behind the record of annotations, at what it reads from: that shows the record. */
+  [NodeInspectSymbol](): unknown {
+    return Object.fromEntries(Object.entries(this))
   }
 
   get logs(): ReadonlyArray<LogLine> {
