@@ -16,17 +16,18 @@ import { Watch } from "../../../core/Watch.ts"
 import type { JobId } from "../../Job.ts"
 import type { JobStoreUnavailable } from "../../JobError.ts"
 import type { Claimed, End } from "../../JobStore.ts"
+import * as attempting from "./attempting.ts"
 import { immediate } from "./immediate.ts"
+import { Isolation } from "./Isolation.ts"
 import type { Lane } from "./Lane.ts"
 import { CurrentAttempt, LiveAttempt, type Surroundings, type Verdict } from "./LiveAttempt.ts"
 import type { Membership } from "./Membership.ts"
 import * as outcome from "./outcome.ts"
-import { Quarantine } from "./Quarantine.ts"
 import type { Report } from "./report.ts"
 import { Results } from "./Results.ts"
 import type { Served } from "./Served.ts"
-import { signalled, Undecodable } from "./signal.ts"
-import { isTraced, spanned } from "./span.ts"
+import { signalled } from "./signal.ts"
+import { isTraced } from "./span.ts"
 
 /** Milliseconds for which work is begun in one go, before others get their turn. */
 const slice = 5
@@ -60,7 +61,7 @@ export class Engine {
   private readonly watch: Watch
   private readonly isTraced: boolean
   private readonly idle = new Set<() => void>()
-  private readonly quarantine = new Quarantine()
+  private readonly isolation: Isolation
   /** Whose turn it is: the place of a lane. */
   private turn = 0
   /** The last look at the clock: what begins right after an end begins when that was. */
@@ -75,6 +76,22 @@ export class Engine {
     this.around = { ...options.around, now: () => this.now() }
     this.watch = new Watch(options.base, () => this.now(), () => this.look())
     this.isTraced = isTraced(options.base)
+    this.isolation = new Isolation({
+      lanes: this.lanes,
+      now: () => this.at = this.now(),
+      running: () => this.running,
+      stuck: () => this.stuck,
+      isRecorded: () => this.results.isIdle,
+      begin: (lane, live) => this.begin(lane, live),
+      record: (live, end) => this.record(live, end),
+      giveBack: (live) => this.giveBack(live),
+      schedule: () => this.schedule(),
+      wakeAt: (due) => this.watch.at(due),
+      tell: (membership, job, then) =>
+        Effect.runForkWith(options.base)(options.isolate(membership, job)).addObserver((exit) =>
+          then(Exit.isSuccess(exit) && exit.value)
+        )
+    })
   }
 
   now(): number {
@@ -87,10 +104,10 @@ export class Engine {
     const at = this.now()
     for (const job of jobs) {
       const live = new LiveAttempt(job, membership, this.around, at)
-      const isSuspect = Quarantine.concerns(job)
+      const isSuspect = Isolation.concerns(job)
       if (!this.isOpen || membership.state === "lost" || (this.isIsolated && !isSuspect)) this.giveBack(live)
       else {
-        if (isSuspect) this.isolate(live)
+        if (isSuspect) this.isolation.enter(live)
         lane.hold(live)
       }
     }
@@ -99,82 +116,7 @@ export class Engine {
 
   /** A job is to run alone, so nothing else may be begun or claimed. */
   get isIsolated(): boolean {
-    return this.quarantine.isTaken
-  }
-
-  private isolate(live: LiveAttempt): void {
-    for (const lane of this.lanes.values()) {
-      for (const other of lane.unbegun(({ job }) => !Quarantine.concerns(job))) this.giveBack(other)
-    }
-    this.quarantine.enter(live, this.now())
-    this.watch.at(this.quarantine.due)
-  }
-
-  /** Begins the next job that is to run alone, when nothing else is in hand; of what runs already it waits not for ever. */
-  private pumpAlone(): void {
-    const { quarantine } = this
-    const now = this.at = this.now()
-    const proven = quarantine.proven(now)
-    if (proven !== undefined) return this.join(proven)
-    const live = quarantine.next
-    const lane = this.lanes.get(live?.job.queue ?? "")
-    if (live === undefined || lane === undefined || !this.results.isIdle) return
-    for (const lane of this.lanes.values()) if (lane.isClaiming) return
-    if (this.running > 0 && now < quarantine.due) return
-    // what runs for long does not keep its worker from everything else
-    if (lane.running.size >= lane.capacity) return this.putOff(lane, live, 30_000)
-    const isAlone = this.running + this.stuck === 0
-    if (isAlone && !quarantine.isNoted(live)) return this.note(lane, live)
-    lane.unbegun((one) => one === live)
-    this.begin(lane, live)
-    if (live.place === "running") {
-      quarantine.begins(live, now)
-      this.watch.at(quarantine.due)
-    }
-    lane.noteRoom()
-    this.schedule()
-  }
-
-  /** Tells the store that a job runs alone from now on. */
-  private note(lane: Lane, live: LiveAttempt): void {
-    this.tell(live.membership, live.job, (isTold) => {
-      this.quarantine.answered(isTold ? live : undefined)
-      if (!isTold && live.place === "held") this.putOff(lane, live, 1000)
-    })
-  }
-
-  /** Lets others begin beside a job, when the store knows that it is not alone any more. */
-  private join(live: LiveAttempt): void {
-    const { quarantine } = this
-    const joins = () => {
-      quarantine.joins()
-      for (const lane of this.lanes.values()) lane.noteRoom()
-    }
-    if (!quarantine.isNoted(live)) {
-      joins()
-      return this.schedule()
-    }
-    this.tell(live.membership, null, (isTold) => {
-      quarantine.answered(isTold ? undefined : live)
-      if (isTold) return joins()
-      quarantine.waits(this.now(), 1000)
-      this.watch.at(quarantine.due)
-    })
-  }
-
-  private tell(membership: Membership, job: Claimed | null, then: (isTold: boolean) => void): void {
-    if (!this.quarantine.asks()) return
-    Effect.runForkWith(this.options.base)(this.options.isolate(membership, job)).addObserver((exit) => {
-      then(Exit.isSuccess(exit) && exit.value)
-      this.schedule()
-    })
-  }
-
-  private putOff(lane: Lane, live: LiveAttempt, delayMs: number): void {
-    lane.unbegun((one) => one === live)
-    this.record(live, outcome.inTurn(live, delayMs))
-    this.schedule()
-    for (const lane of this.lanes.values()) lane.noteRoom()
+    return this.isolation.isTaken
   }
 
   /** Ends a job because somebody wants it to. `false`: it is not in hand. */
@@ -257,7 +199,7 @@ export class Engine {
   }
 
   settle(): void {
-    if (this.quarantine.isWaiting) this.schedule()
+    if (this.isolation.isWaiting) this.schedule()
     if (this.idle.size === 0 || !this.isIdle) return
     for (const listener of this.idle) listener()
   }
@@ -274,7 +216,7 @@ export class Engine {
   /** Fills the free slots. What ends meanwhile frees its slot for the same loop. */
   private pump(): void {
     if (this.isPumping) return
-    if (this.isIsolated) return this.pumpAlone()
+    if (this.isIsolated) return this.isolation.pump()
     this.isPumping = true
     const since = this.at = this.now()
     const lanes = Array.from(this.lanes.values())
@@ -317,9 +259,9 @@ export class Engine {
     live.graceMs = served.graceMs
     live.limitMs = timeoutMs === undefined ? served.timeoutMs : Math.max(1, timeoutMs)
     lane.running.add(live)
-    const subject = { attempt: live, journal: live, origin: job.meta.origin, annotations: live.annotations }
-    const context = Context.add(served.ready.context(subject), CurrentAttempt, live)
-    const fiber = Effect.runForkWith(context)(this.effectOf(live, served))
+    const fiber = Effect.runForkWith(attempting.contextOf(live, served))(
+      attempting.effectOf(live, served, this.isTraced)
+    )
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.ended(lane, live, served, exit)
     this.at = this.now()
@@ -333,25 +275,6 @@ export class Engine {
     const limit = served.ready.keepsLimit ? -1 : live.limitMs
     const first = limit === -1 ? left : left === -1 ? limit : Math.min(limit, left)
     if (first !== -1) this.lookAt(live, live.begunAt + first)
-  }
-
-  private effectOf(live: LiveAttempt, served: Served): Effect.Effect<unknown, unknown> {
-    const { job } = live
-    const attempt = (payload: unknown) =>
-      served.ready.attempt(
-        payload,
-        () => ({ runId: live.runId, task: job.task, attempt: job.attempt, payload }),
-        live.limitMs
-      )
-    const decoded = served.decode(job.payload, job.meta.version ?? 1)
-    const payload = immediate(decoded)
-    const effect = payload !== undefined
-      ? attempt(payload.value)
-      : Effect.flatMap(
-        Effect.catchCause(decoded, (cause) => Effect.die(new Undecodable({ detail: outcome.said(cause) }))),
-        attempt
-      )
-    return this.isTraced || job.meta.traceparent !== undefined ? spanned(effect, live) : effect
   }
 
   private lookAt(live: LiveAttempt, due: number): void {
@@ -369,7 +292,7 @@ export class Engine {
         if (live.due !== -1 && live.place !== "ended" && (next === -1 || live.due < next)) next = live.due
       }
     }
-    const { due } = this.quarantine
+    const { due } = this.isolation
     if (due === -1) return next
     if (due > now) return next === -1 ? due : Math.min(next, due)
     for (const lane of this.lanes.values()) lane.noteRoom()

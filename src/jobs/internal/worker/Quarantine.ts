@@ -1,6 +1,6 @@
 /**
  * Jobs that were lost with their workers so often that the next death may discard them are begun one after the other, each
- * with nothing else in hand of this process: so what is innocent does not go down with the one that is not, and is not
+ * with nothing else in hand of its worker: so what is innocent does not go down with the one that is not, and is not
  * taken for the reason. Only one that runs alone can be to blame, so the store is told before it begins, and again before
  * anything joins it.
  *
@@ -9,7 +9,7 @@
  *    |                               |   +--patience is over: in company------+  |
  *    +<--none is left----------------+<--the next in line------------------ended-+
  *
- * Meanwhile nothing else is begun or claimed in this process, and what was in hand is given back: each begins only when the
+ * Meanwhile nothing else is begun or claimed by this worker, and what was in hand is given back: each begins only when the
  * store knows that. What runs already is waited for, but not for ever, and a job that runs for long does not keep its worker
  * for itself.
  */
