@@ -14,7 +14,7 @@ import type { Any } from "../core/Task.ts"
 import { badName } from "./internal/payload/names.ts"
 import { JobSettingRefused, type JobStoreUnavailable, QueueNotFound } from "./JobError.ts"
 import * as JobFilter from "./JobFilter.ts"
-import { JobStore, type Limit, type QueueEnds, type QueueSettings, type QueueState } from "./JobStore.ts"
+import { JobStore, type Limit, type QueueSettings, type QueueState } from "./JobStore.ts"
 
 /**
  * What is paused: a queue, all jobs of a task, or all of a tenant.
@@ -96,70 +96,6 @@ export const queue = (name: string): Effect.Effect<QueueState, JobStoreUnavailab
     const found = all.find((queue) => queue.name === name)
     return found === undefined ? Effect.fail(new QueueNotFound({ queue: name })) : Effect.succeed(found)
   })
-
-/**
- * How a queue fares.
- *
- * @category models
- */
-export interface QueueStats {
-  /** Jobs that have not ended and do not run: available, scheduled, retryable or waiting for others. */
-  readonly waiting: number
-  readonly running: number
-  /** Living workers that serve it, on all nodes. */
-  readonly workers: number
-  /** Ends within the time that was asked for. */
-  readonly completed: number
-  readonly discarded: number
-  readonly cancelled: number
-  /** Completed ones, for each second of that time. */
-  readonly perSecond: number
-  /** Average run time of the last attempts of those that ended, in milliseconds; null where none of them ran. */
-  readonly runMs: number | null
-}
-
-/**
- * The figures of a queue at this moment, exact and the same on every node: what is in it, and what ended `within` a time,
- * which is the last 5 seconds unless it is said (a millisecond at least) and reaches as far back as history is kept.
- *
- * @category getters
- * @example
- * ```ts
- * import { Effect } from "effect"
- * import { JobQueue } from "ostinato/jobs"
- *
- * const busy = Effect.map(
- *   JobQueue.stats("mail", { within: "1 minute" }),
- *   ({ completed, running }) => `${running} run, ${completed} completed in the last minute`
- * )
- * ```
- */
-export const stats = (
-  name: string,
-  options?: { readonly within?: Duration.Input | undefined }
-): Effect.Effect<QueueStats, JobStoreUnavailable | QueueNotFound, JobStore> =>
-  Effect.gen(function*() {
-    const { counts } = yield* queue(name)
-    const store = yield* JobStore
-    const withinMs = Math.min(
-      longest,
-      Math.max(1, Duration.toMillis(Duration.fromInputUnsafe(options?.within ?? "5 seconds")))
-    )
-    const { queue: _, ...ends } = (yield* store.ends(withinMs)).find(({ queue }) => queue === name) ?? nothing
-    const members = yield* store.members
-    return {
-      waiting: counts.available + counts.scheduled + counts.retryable + counts.pending,
-      running: counts.running,
-      workers: members.filter(({ serves }) => Object.hasOwn(serves, name)).length,
-      ...ends,
-      perSecond: ends.completed * 1000 / withinMs
-    }
-  })
-
-/** Milliseconds: nothing is kept for 100 years. */
-const longest = 3_155_760_000_000
-
-const nothing: QueueEnds = { queue: "", completed: 0, discarded: 0, cancelled: 0, runMs: null }
 
 /**
  * Tasks and tenants that are paused, as `task:<name>` and `tenant:<name>`.

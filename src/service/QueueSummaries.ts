@@ -5,7 +5,8 @@
 import * as Effect from "effect/Effect"
 import { type JobSettingRefused, type JobStoreUnavailable, QueueNotFound } from "../jobs/JobError.ts"
 import * as JobQueue from "../jobs/JobQueue.ts"
-import { JobStore, type QueueEnds, type QueueState } from "../jobs/JobStore.ts"
+import { JobStore, type QueueState } from "../jobs/JobStore.ts"
+import * as QueueStats from "../jobs/QueueStats.ts"
 import type { LimitValues, QueueSummary } from "./QueuesApi.ts"
 
 /**
@@ -13,16 +14,10 @@ import type { LimitValues, QueueSummary } from "./QueuesApi.ts"
  *
  * @category getters
  */
-export const list: Effect.Effect<ReadonlyArray<QueueSummary>, JobStoreUnavailable, JobStore> = Effect.gen(function*() {
-  const store = yield* JobStore
-  const queues = yield* store.queues
-  const members = yield* store.members
-  const ends = new Map((yield* store.ends(recentMs)).map((each) => [each.queue, each]))
-  const workersOf = (name: string) => members.filter(({ serves }) => Object.hasOwn(serves, name)).length
-  return queues
-    .map((queue) => summary(queue, workersOf(queue.name), recentOf(ends.get(queue.name))))
-    .sort((a, b) => a.name < b.name ? -1 : 1)
-})
+export const list: Effect.Effect<ReadonlyArray<QueueSummary>, JobStoreUnavailable, JobStore> = Effect.map(
+  QueueStats.all({ within: "5 seconds" }),
+  (queues) => queues.map(({ queue, stats }) => summary(queue, stats)).sort((a, b) => a.name < b.name ? -1 : 1)
+)
 
 /**
  * One queue.
@@ -77,17 +72,9 @@ export const setLimit = (
     ...(rate === null ? {} : { rate: { units: rate.units, per: rate.perMs, burst: rate.burst } })
   })
 
-const recentMs = 5000
-
-const recentOf = (ends: QueueEnds | undefined): QueueSummary["recent"] => {
-  const { cancelled = 0, completed = 0, discarded = 0, runMs = null } = ends ?? {}
-  return { completed, discarded, cancelled, perSecond: completed * 1000 / recentMs, runMs }
-}
-
 const summary = (
   { ageingMs, counts, fair, limit, name, oldestMs, parked, pausedAt }: QueueState,
-  workers: number,
-  recent: QueueSummary["recent"]
+  { cancelled, completed, discarded, perSecond, runMs, workers }: QueueStats.QueueStats
 ): QueueSummary => ({
   name,
   pausedAt,
@@ -98,5 +85,5 @@ const summary = (
   fair,
   ageingMs,
   workers,
-  recent
+  recent: { completed, discarded, cancelled, perSecond, runMs }
 })

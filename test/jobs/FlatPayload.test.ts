@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import * as flatPayload from "../../src/jobs/internal/worker/flatPayload.ts"
+import * as flatPayload from "../../src/jobs/internal/payload/flatPayload.ts"
 
 const readerOf = (schema: Schema.Top) => flatPayload.reader(Schema.toCodecJson(schema).ast)
 

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { Task } from "ostinato"
 import * as JobQueue from "ostinato/jobs/JobQueue"
 import * as JobWorker from "ostinato/jobs/JobWorker"
-import type { QueueStats } from "ostinato/jobs/QueueControl"
+import type { QueueStats } from "ostinato/jobs/QueueStats"
 import { heldBytes } from "../../jobs/heldBytes.ts"
 import { layer } from "./jobs.ts"
 

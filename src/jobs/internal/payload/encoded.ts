@@ -6,7 +6,7 @@ import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { Any } from "../../../core/Task.ts"
-import * as flatPayload from "../worker/flatPayload.ts"
+import * as flatPayload from "./flatPayload.ts"
 
 type Encode = (payload: unknown) => Effect.Effect<Schema.Json | undefined, unknown>
 

@@ -16,8 +16,8 @@ import type { Any, Storable, Task } from "../../../core/Task.ts"
 import { TaskError } from "../../../core/TaskError.ts"
 import type { Claimed } from "../../JobStore.ts"
 import * as PayloadVersion from "../../PayloadVersion.ts"
-import * as flatPayload from "./flatPayload.ts"
-import { immediate } from "./immediate.ts"
+import { immediate } from "../immediate.ts"
+import * as flatPayload from "../payload/flatPayload.ts"
 
 /** What becomes of a job after a failure. */
 export type Decision = "retry" | "discard" | { readonly snooze: Duration.Input }

@@ -1,7 +1,7 @@
 /** What one attempt runs: its payload decoded, then its handler, in a span where one is wanted; and in which context. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { immediate } from "./immediate.ts"
+import { immediate } from "../immediate.ts"
 import { CurrentAttempt, type LiveAttempt } from "./LiveAttempt.ts"
 import * as outcome from "./outcome.ts"
 import type { Served } from "./Served.ts"
