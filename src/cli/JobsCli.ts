@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as DurationText from "ostinato/core/DurationText"
+import * as InstantText from "ostinato/core/InstantText"
 import { JobId } from "ostinato/jobs/Job"
 import { configured } from "./Configured.ts"
 import * as JobSelection from "./JobSelection.ts"
@@ -73,7 +74,10 @@ const enqueue = Command.make(
       Flag.withDescription(`How long from now until it is due, e.g. ${DurationText.examples}`),
       Flag.optional
     ),
-    at: Flag.Date("at").pipe(Flag.withDescription("When it is due"), Flag.optional),
+    at: TimeFlag.instant("at").pipe(
+      Flag.withDescription(`When it is due, in UTC unless it says otherwise, e.g. ${InstantText.examples}`),
+      Flag.optional
+    ),
     tag: Flag.String("tag").pipe(Flag.withDescription("A word to find it by; may come again"), Flag.atLeast(0)),
     ...Output.flags
   },

@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import { LogLine, RunId } from "../core/TaskRun.ts"
 import { Job, JobFailure, JobId } from "../jobs/Job.ts"
 import { JobExplanation } from "../jobs/JobExplanation.ts"
-import { by, Limit, StoreUnavailable } from "./ApiProblem.ts"
+import { by, Instant, Limit, StoreUnavailable } from "./ApiProblem.ts"
 
 /**
  * @category errors
@@ -137,7 +137,7 @@ export const NewJob = Schema.Struct({
   /** How long from now until it is due. */
   delay: Schema.optional(Time),
   /** When it is due, in place of `delay`. */
-  runAt: Schema.optional(Schema.DateTimeUtc),
+  runAt: Schema.optional(Instant),
   tags: Schema.optional(Schema.Array(Schema.String).check(Schema.isMaxLength(64))),
   tenant: Schema.optional(Schema.String),
   /** Given: enqueued again with the same, nothing happens. */
@@ -278,7 +278,7 @@ export class Jobs extends HttpApiGroup.make("jobs").add(
   HttpApiEndpoint.post("retry", "/jobs/:id/retry", { params, success: Job, error: oneError }),
   HttpApiEndpoint.post("reschedule", "/jobs/:id/reschedule", {
     params,
-    payload: Schema.Union([Schema.Struct({ runAt: Schema.DateTimeUtc }), Schema.Struct({ delay: Time })]),
+    payload: Schema.Union([Schema.Struct({ runAt: Instant }), Schema.Struct({ delay: Time })]),
     success: Job,
     error: [...oneError, JobRefused]
   }),

@@ -24,6 +24,9 @@ export type QueueList = Readonly<Record<string, number>>
  * ```
  */
 export const parse: Parse<QueueList> = (text) => {
+  if (text.trim() === "") {
+    return Result.fail("it is set, but empty: write each queue as name=n, e.g. sync=2,mail=10, or unset it")
+  }
   const found = new Map<string, number>()
   for (const part of text.split(",").map((part) => part.trim())) {
     const [, name, number] = /^([^\s=,]{1,128})\s*=\s*(\d{1,5})$/.exec(part) ?? []

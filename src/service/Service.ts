@@ -36,6 +36,7 @@ import type { AppModule } from "./AppModule.ts"
 import { CurrentWorker } from "./CurrentWorker.ts"
 import * as Health from "./Health.ts"
 import * as HostGuard from "./HostGuard.ts"
+import * as unreadable from "./internal/unreadable.ts"
 import * as InvalidRequest from "./InvalidRequest.ts"
 import * as JobGauges from "./JobGauges.ts"
 import * as JobRuns from "./JobRuns.ts"
@@ -177,7 +178,8 @@ const Worker = <Provides, E>({ jobs }: AppModule<Provides, E>) =>
 
 // answers that are under way get a second; then connections are cut, or one half-sent request would hold up the end
 const Server = Layer.unwrap(Effect.map(ServiceConfig, ({ host, port }) => {
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 })
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize })
+  unreadable.tell(server, maxHeaderSize)
   return Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))).pipe(
     Layer.provideMerge(NodeHttpServer.layer(() => server, { host, port, gracefulShutdownTimeout: "1 second" })),
     Layer.catchTag(
@@ -190,6 +192,8 @@ const Server = Layer.unwrap(Effect.map(ServiceConfig, ({ host, port }) => {
     )
   )
 }))
+
+const maxHeaderSize = 16_384
 
 const reason = (cause: unknown) =>
   !Predicate.hasProperty(cause, "code")

@@ -58,7 +58,7 @@ export class ServiceConfig extends Context.Service<ServiceConfig, {
   readonly role: Role
   /**
    * `OSTINATO_QUEUES`: the only queues that this process works on, each with the number of jobs that may run at once here, e.g.
-   * `sync=2,mail=10`. Defaults to those of the application.
+   * `sync=2,mail=10`. Unset: those of the application; empty is refused.
    */
   readonly queues: QueueList.QueueList | undefined
   /**
@@ -93,7 +93,8 @@ export const setting: Setting.Setting<ServiceConfig["Service"]> = Effect.suspend
     role: Setting.make<Role>(["OSTINATO_ROLE"], { default: "all", parse: oneOf(roles) }),
     queues: Setting.make<QueueList.QueueList | undefined>(["OSTINATO_QUEUES"], {
       default: undefined,
-      parse: QueueList.parse
+      parse: QueueList.parse,
+      emptyIsUnset: false
     }),
     drain: Setting.make(["OSTINATO_DRAIN_TIMEOUT"], { default: Duration.seconds(25), parse: duration }),
     logLevel: Setting.make(["LOG_LEVEL"], { default: "Info", parse: oneOf(levels) }),

@@ -162,6 +162,7 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
         [["run"], "Missing required argument: task"],
         [["run", "insights.sync", "--nothing"], "Unrecognized flag: --nothing"],
         [["jobs", "enqueue", "insights.sync", "--delay", "90"], `"90" has no unit: write 90s`],
+        [["jobs", "enqueue", "insights.sync", "--at", "2026-02-30"], "no calendar has a 2026-02-30"],
         [["queues", "drain", "mail", "--timeout", "soon"], `"soon" is no time: write 90s, 5m`],
         [["jobs", "show", "twelve"], "twelve"],
         [["nothing"], "nothing"]

@@ -238,11 +238,13 @@ layer(NodeServices.layer, { excludeTestServices: true })("serve", (it) => {
           }
         }))
 
-      it.effect("refuses a header of 20 kB with 431", () =>
+      it.effect("refuses a header of 20 kB with 431, as a problem", () =>
         Effect.gen(function*() {
           const { service } = yield* Running
           const answer = yield* ServiceProcess.get(`${service.url}/readyz`, { "x-long": "x".repeat(20_000) })
           assert.strictEqual(answer.status, 431)
+          assert.strictEqual(answer.headers["content-type"], "application/problem+json")
+          assert.include(answer.body, `"type":"urn:ostinato:headers-too-large","status":431`)
         }))
 
       it.effect("answers 400 to bytes that are no request and closes the connection", () =>

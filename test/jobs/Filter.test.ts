@@ -83,6 +83,7 @@ describe("JobFilter", () => {
       assert.deepStrictEqual(read("payload.\"a.b\".c:\"x y\"").payload, [
         { path: ["a.b", "c"], operator: "=", value: "x y" }
       ])
+      assert.deepStrictEqual(read("payload.a:\">5\"").payload[0]?.value, ">5")
       assert.deepStrictEqual(read("payload.url:https://a.b/c?d=e,f").payload[0]?.value, "https://a.b/c?d=e,f")
     })
 
@@ -105,11 +106,16 @@ describe("JobFilter", () => {
         ["queue>a", "at character 1: queue is compared with \":\", only payload fields with \">\""],
         ["id:0", "at character 4: \"0\" is no job id"],
         ["id:9223372036854775808", "is no job id"],
-        ["since:yesterday", "at character 7: \"yesterday\" is no instant: expected how long ago (90s, 5m, 2h, 7d, 2w)"],
+        [
+          "since:yesterday",
+          "at character 7: \"yesterday\" is no instant: write 2026-11-01 or 2026-11-01T08:00:00Z, or how long ago: 90s"
+        ],
         ["since:2026-13-40", "is no instant"],
         ["since:2026-02-30", "\"2026-02-30\" is no instant"],
         ["until:2027-02-29T08:00Z", "is no instant"],
         ["payload:a", "at character 1: payload needs the name of a field"],
+        ["payload.a<>5", "at character 10: \"<>\" compares nothing: write one of : < <= > >="],
+        ["queue:a payload.size==>1", "at character 21: \"==>\" compares nothing"],
         ["payloat.a:b", "Did you mean payload.<field>?"]
       ]
       for (const [text, said] of cases) assert.include(refused(text), said)

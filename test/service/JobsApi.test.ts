@@ -160,7 +160,14 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
       const cases: ReadonlyArray<readonly [method: string, path: string, body: unknown, status: number, says: string]> =
         [
           ["GET", "/jobs?q=state:asleep", undefined, 400, "asleep"],
-          ["GET", "/jobs?limit=0", undefined, 400, "limit"],
+          ["GET", "/jobs?limit=0", undefined, 400, "query.limit"],
+          [
+            "GET",
+            "/jobs?limit=abc",
+            undefined,
+            400,
+            `query.limit: Expected a whole number from 1 to 200, got \\"abc\\"`
+          ],
           ["GET", "/jobs?before=soon", undefined, 400, "before"],
           ["GET", "/jobs/99", undefined, 404, "99"],
           ["GET", "/jobs/99/attempts", undefined, 404, "99"],
@@ -182,6 +189,8 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           ["POST", "/jobs", { task: "test.mail", queue: "mial" }, 422, "Queues with workers: held, mail"],
           ["POST", "/jobs", { task: "test.mail", priority: 40_000 }, 400, "priority"],
           ["POST", `/jobs/${id}/reschedule`, { delay: "1 hour" }, 409, "completed"],
+          ["POST", `/jobs/${id}/reschedule`, { runAt: "2026-02-30" }, 400, "an instant of the calendar"],
+          ["POST", "/jobs", { task: "test.mail", runAt: "2026-02-30T10:00Z" }, 400, "2026-02-30"],
           ["POST", "/jobs/cancel", { q: "" }, 400, "q"],
           ["POST", "/jobs/cancel", { q: " \t" }, 400, "a filter that says something"],
           ["GET", "/jobs?before=9223372036854775808", undefined, 400, "below 2^63"],

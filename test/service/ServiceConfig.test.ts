@@ -48,7 +48,19 @@ describe("ServiceConfig", () => {
 
   const tooLong = `${"q".repeat(129)}=2`
   for (
-    const value of ["sync", "sync=0", "sync=10001", "sync=two", "=2", "a b=2", "sync=2,sync=3", "sync=2,", tooLong]
+    const value of [
+      "",
+      " ",
+      "sync",
+      "sync=0",
+      "sync=10001",
+      "sync=two",
+      "=2",
+      "a b=2",
+      "sync=2,sync=3",
+      "sync=2,",
+      tooLong
+    ]
   ) {
     it.effect(`names OSTINATO_QUEUES=${value} and what it should be`, () =>
       Effect.map(problems({ OSTINATO_QUEUES: value }), ([problem = ""]) => {

@@ -2,7 +2,7 @@
  * `ostinato jobs enqueue TASK`: makes a durable job, which a worker of a running service takes.
  */
 import * as Console from "effect/Console"
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -23,7 +23,7 @@ interface Wish {
   readonly queue: Option.Option<string>
   readonly priority: Option.Option<number>
   readonly delay: Option.Option<Duration.Duration>
-  readonly at: Option.Option<Date>
+  readonly at: Option.Option<DateTime.Utc>
   readonly tag: ReadonlyArray<string>
   readonly output: Output.Format
   readonly json: boolean
@@ -52,7 +52,7 @@ export const enqueue = Effect.fnUntraced(function*(task: Enqueueable, input: unk
     ...(Option.isSome(wish.queue) ? { queue: wish.queue.value } : {}),
     ...(Option.isSome(wish.priority) ? { priority: wish.priority.value } : {}),
     ...(Option.isSome(wish.delay) ? { delay: wish.delay.value } : {}),
-    ...(Option.isSome(wish.at) ? { at: DateTime.makeUnsafe(wish.at.value) } : {}),
+    ...(Option.isSome(wish.at) ? { at: wish.at.value } : {}),
     ...(wish.tag.length === 0 ? {} : { tags: wish.tag })
   })
   const queue = yield* NamedQueue.unserved(id)

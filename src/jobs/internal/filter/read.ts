@@ -3,6 +3,7 @@ import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as DurationText from "../../../core/DurationText.ts"
+import * as InstantText from "../../../core/InstantText.ts"
 import { JobId } from "../../Job.ts"
 import type { JobFilter } from "../../JobFilter.ts"
 import { type Fault, type Term, terms, type Value } from "./scan.ts"
@@ -131,29 +132,14 @@ const id = ({ at, text }: Value): Result.Result<JobId, Fault> =>
     ? Result.succeed(JobId.make(text))
     : Result.fail({ at, detail: `${JSON.stringify(text)} is no job id: one is a whole number above zero` })
 
-/** A 30th of February would be read as one of the first days of March. */
-const isOnCalendar = (text: string) => {
-  const day = text.slice(0, 10)
-  const read = DateTime.make(`${day}T00:00Z`)
-  return Option.isSome(read) && DateTime.formatIso(read.value).startsWith(day)
-}
-
 const instant = ({ at, text }: Value, now: DateTime.Utc): Result.Result<DateTime.Utc, Fault> => {
   const length = DurationText.parse(text)
   if (Result.isSuccess(length)) {
     const ago = DateTime.make(DateTime.toEpochMillis(now) - length.success)
     if (Option.isSome(ago)) return Result.succeed(DateTime.toUtc(ago.value))
   }
-  const zoned = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:\d\d)?$/.exec(text)
-  if (zoned !== null) {
-    const [, time, , , zone] = zoned
-    const full = zone === undefined ? `${text}${time === undefined ? "T00:00" : ""}Z` : text
-    const read = DateTime.make(full)
-    if (Option.isSome(read) && isOnCalendar(text)) return Result.succeed(DateTime.toUtc(read.value))
-  }
-  return Result.fail({
-    at,
-    detail: `${JSON.stringify(text)} is no instant: expected how long ago (90s, 5m, 2h, 7d, 2w) or a date, ` +
-      "e.g. 2026-11-01 or 2026-11-01T08:00:00Z"
-  })
+  return Result.mapError(
+    InstantText.parse(text),
+    (problem) => ({ at, detail: `${problem}, or how long ago: 90s, 5m, 2h, 7d, 2w` })
+  )
 }

@@ -56,6 +56,14 @@ const term = (text: string, start: number): Result.Result<{ readonly term: Term;
     })
   }
   const from = afterKey + sign.length
+  const wrong = /^[:=<>]+/.exec(text.slice(from))?.[0]
+  if (wrong !== undefined) {
+    return Result.fail({
+      at: afterKey + 1,
+      detail: `"${sign}${wrong}" compares nothing: write one of : < <= > >=, ` +
+        "and quote a value that begins with one of these"
+    })
+  }
   const value = parts(text, from, ",", undefined)
   if (Result.isFailure(value)) return Result.fail(value.failure)
   const { end, parts: values } = value.success

@@ -28,6 +28,6 @@ export const quoted = (value: string): string => plain.test(value) ? value : quo
 
 const segment = (name: string) => plain.test(name) && !/[.:<>=]/.test(name) ? name : quote(name)
 
-const plain = /^[^\s",\\=][^\s",\\]*$/
+const plain = /^[^\s",\\:=<>][^\s",\\]*$/
 
 const quote = (text: string) => `"${text.replaceAll(/["\\]/g, "\\$&")}"`
