@@ -273,5 +273,14 @@ const pool = (config: PgClient.PgPoolConfig, target: Target.Target) =>
 
 const guards = {
   user: { idle_in_transaction_session_timeout: "30s", lock_timeout: "10s" },
-  own: { idle_in_transaction_session_timeout: "30s", lock_timeout: "2s", statement_timeout: "10s" }
+  own: {
+    idle_in_transaction_session_timeout: "30s",
+    lock_timeout: "2s",
+    statement_timeout: "10s",
+    // the server closes the connections of a machine that is gone 27 s after it last heard of it: they look like those of a
+    // process that died, and not sooner than a lease allows
+    tcp_keepalives_idle: "15",
+    tcp_keepalives_interval: "4",
+    tcp_keepalives_count: "3"
+  }
 }

@@ -37,6 +37,7 @@ jobStoreSuite("Postgres", jobs, {
       const sql = yield* PgClient.PgClient
       const s = sql(yield* DatabaseSchema)
       // its server process is gone with it
-      yield* sql`UPDATE ${s}.worker SET expires_at = now() - interval '1 second', backend_pid = 0 WHERE id = ${id}`
+      yield* sql`UPDATE ${s}.worker SET expires_at = now() - interval '1 second', backend_pid = 0,
+        witness_pid = 0 WHERE id = ${id}`
     })
 })

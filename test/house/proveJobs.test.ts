@@ -266,7 +266,7 @@ describe("the checker of the suite jobs", () => {
   })
 
   it("tells a good job whose worker was killed while it ran alone from one that was discarded for nothing", () => {
-    const lostThrice = (last: NonNullable<Life["end"]>, isBegun = true) => (draft: Draft) => {
+    const lostThrice = (last: Life["end"], isBegun = true) => (draft: Draft) => {
       job(draft, "6")
       draft.rows[5] = { ...draft.rows[5]!, state: "discarded", epoch: 5 }
       for (const n of [3, 4, 5]) {
@@ -282,6 +282,16 @@ describe("the checker of the suite jobs", () => {
     assert.isTrue(isKept(unlucky))
     assert.strictEqual(unlucky.unlucky, 1)
     assert.deepStrictEqual(broken(lostThrice({ at: 50_000, how: "SIGKILL", by: "kill" }, false)), ["misjudged"])
+    const stopped = (at: number, isWhole: boolean) => (draft: Draft) => {
+      lostThrice(undefined)(draft)
+      draft.lives = draft.lives.map((one) =>
+        one.name === "worker-0.5" ? { ...one, stops: [{ from: 49_000, until: 83_000 }] } : one
+      )
+      draft.dealt.cuts.push({ at, place: "worker-0", isWhole })
+    }
+    assert.strictEqual(judge(stopped(50_000, true)).unlucky, 1)
+    assert.deepStrictEqual(broken(stopped(50_000, false)), ["misjudged"])
+    assert.deepStrictEqual(broken(stopped(84_000, true)), ["misjudged"])
     const taken = judge(lostThrice({ at: 50_000, how: poisonExit, by: "itself" }))
     assert.match(taken.misjudged[0] ?? "", /p-6 .* was discarded: .*epoch 5 with worker-0.5 by poison/)
   })

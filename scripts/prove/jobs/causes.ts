@@ -13,7 +13,12 @@ export interface Dealt {
   /** Times in which the ways of a place passed nothing on. */
   readonly holes: ReadonlyArray<Window & { readonly place: string }>
   /** Other harm to the connections of a place. */
-  readonly cuts: ReadonlyArray<{ readonly at: number; readonly place: string }>
+  readonly cuts: ReadonlyArray<{
+    readonly at: number
+    readonly place: string
+    /** All of them were closed. */
+    readonly isWhole?: boolean
+  }>
 }
 
 /** Why a job was started once more. */

@@ -52,7 +52,10 @@ export interface Verdict {
   readonly deaths: number
   /** Poison that was not discarded after three deaths at most, and good jobs that were and are not unlucky. */
   readonly misjudged: ReadonlyArray<string>
-  /** Good jobs that were discarded since their third worker that died was killed while it ran nothing else. */
+  /**
+   * Good jobs that were discarded since their third worker was killed while it ran nothing else, or was stopped meanwhile and
+   * all of its connections closed.
+   */
   readonly unlucky: number
   readonly rescues: Rescues
 }
@@ -102,13 +105,21 @@ export const check = ({ dealt, effects, lines, lives, rows }: History): Verdict 
   }))
 
   const good = discarded.filter(({ payload }) => !isPoison(payload.kind))
-  // killed from outside while it ran alone: nothing tells it from poison
+  // its process was killed from outside while it ran alone, or stopped and all connections closed: nothing tells that from
+  // poison
   const isUnlucky = ({ id }: Row) => {
     const last = claims.get(id)?.toSorted((a, b) => a.epoch - b.epoch).at(-1)
     const begun = starts.get(id)?.find(({ epoch }) => epoch === last?.epoch)
-    const end = byName.get(begun?.proc ?? "")?.end
+    const life = byName.get(begun?.proc ?? "")
     const isDecided = finishes.get(id)?.some(({ accepted, epoch }) => accepted && epoch === begun?.epoch) === true
-    return !isDecided && begun !== undefined && end?.by === "kill" && end.at >= begun.at
+    if (isDecided || begun === undefined || life === undefined) return false
+    const isKilled = life.end?.by === "kill" && life.end.at >= begun.at
+    return isKilled ||
+      life.stops.some(({ from, until }) =>
+        dealt.cuts.some(({ at, isWhole, place }) =>
+          isWhole === true && place === life.place && at >= Math.max(from, begun.at) && at <= until
+        )
+      )
   }
 
   const effectsOf = Map.groupBy(effects, (key) => key)

@@ -25,7 +25,7 @@ export const deal = async (
   const hits = Object.fromEntries(Object.keys(counts).map((kind) => [kind, 0])) as Record<FaultKind, number>
   const restarts: Array<Window> = []
   const holes: Array<Window & { readonly place: string }> = []
-  const cuts: Array<{ readonly at: number; readonly place: string }> = []
+  const cuts: Array<Dealt["cuts"][number]> = []
   const begin = Date.now()
   let restart: Promise<void> = Promise.resolve()
 
@@ -34,8 +34,8 @@ export const deal = async (
     if (proxy === undefined) throw new Error(`${place} has no proxy`)
     return proxy
   }
-  const proxyAt = (place: string): FaultProxy => {
-    cuts.push({ at: Date.now(), place })
+  const proxyAt = (place: string, isWhole = false): FaultProxy => {
+    cuts.push({ at: Date.now(), place, isWhole })
     return proxyOf(place)
   }
   const restarted = async (how: "fast" | "immediate", downMs: number) => {
@@ -84,7 +84,7 @@ export const deal = async (
         proxyOf(fault.place).delay(0)
         return true
       case "rst":
-        proxyAt(fault.place).rst()
+        proxyAt(fault.place, true).rst()
         return true
       case "halfClose":
         proxyAt(fault.place).halfClose()

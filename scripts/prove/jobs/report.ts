@@ -57,7 +57,7 @@ export const told = (proof: Proof): string => {
     ["late writes, not refused", count(verdict.unfenced.length)],
     ["effects of transactional jobs", `${count(verdict.effects)} of ${count(verdict.transactional)}`],
     ["processes that one job ended, at most", count(verdict.deaths)],
-    ["good jobs discarded, killed while they ran alone", count(verdict.unlucky)],
+    ["good jobs discarded, killed or cut off while they ran alone", count(verdict.unlucky)],
     [
       `rescue after a kill (${verdict.rescues.eligible.length} jobs), p50, p99`,
       `${seconds(eligible.p50)}, ${seconds(eligible.p99)}`

@@ -1,8 +1,8 @@
 /**
  * What is written into the history of a job whose worker was lost while it had it in hand, and what that says of the job.
  *
- * - It died: the process is gone and has not come back. The job may be what ended it. It is taken for that when it ran
- *   alone, at its third death, and at its tenth in any company.
+ * - It died: the process is gone and has not come back, as far as anybody can see. The job may be what ended it. It is taken
+ *   for that when it ran alone, at its third death, and at its tenth in any company.
  * - It lapsed: the process lives. It was stopped, or cut off, or gave the job up. That says nothing about the job, however
  *   often it happens, and spends no more than an attempt.
  *

@@ -134,6 +134,7 @@ jobStoreSuite("D.13 least-privileged Postgres", store, {
     Effect.flatMap(
       PgClient.PgClient,
       (sql) =>
-        sql`UPDATE ostinato.worker SET expires_at = now() - interval '1 second', backend_pid = 0 WHERE id = ${id}`
+        sql`UPDATE ostinato.worker SET expires_at = now() - interval '1 second', backend_pid = 0,
+        witness_pid = 0 WHERE id = ${id}`
     )
 })

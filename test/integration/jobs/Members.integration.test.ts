@@ -198,22 +198,61 @@ layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, time
       assert.strictEqual(late[0]?.n, 0)
     }))
 
-  it.effect("G18 a stopped process that looked dead takes the blame from its jobs when it goes on", () =>
+  /** A process that has claimed a job which was lost twice, and runs it alone, stopped and with these connections cut. */
+  const stoppedAlone = (roles: string) =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
       const { url } = yield* Database
       yield* sql`CREATE TABLE IF NOT EXISTS written (member int, at timestamptz DEFAULT clock_timestamp())`
       const [id = ""] = yield* parts.enqueue("work", 1)
-      const child = yield* Program.start("../jobs/member.ts", [Redacted.value(url), "1500", "200"])
+      yield* parts.lost(id, 2)
+      const child = yield* Program.start("../jobs/member.ts", [Redacted.value(url), "1500", "200", "1000"])
       const member = Number((yield* Program.readJson(child))["member"])
-      const row = yield* until(rowOf(member), (row) => (row?.pid ?? 0) > 0)
+      yield* parts.isolate(id, member)
+      yield* until(rowOf(member), (row) => (row?.pid ?? 0) > 0)
       process.kill(child.pid, "SIGSTOP")
-      yield* sql`SELECT pg_terminate_backend(${row?.pid ?? 0})`
-      yield* until(sql`SELECT FROM pg_stat_activity WHERE pid = ${row?.pid ?? 0}`, (left) => left.length === 0)
-      yield* until(yield* parts.makeRescue, (found) => found.some((one) => one.id === id))
-      assert.deepStrictEqual(yield* lossesOf(id), ["WorkerLost"])
+      const cut = sql<{ pid: number }>`
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name ~ ${`^ostinato:${roles}:${child.pid}$`}`
+      yield* until(cut, (left) => left.length === 0)
+      const rescued = yield* until(yield* parts.makeRescue, (found) => found.some((one) => one.id === id))
+      return { id, child, fate: rescued.find((one) => one.id === id)?.fate }
+    })
+
+  it.effect("G18 what a stopped process ran alone is not to blame when its heartbeat was cut: others of its connections stand", () =>
+    Effect.gen(function*() {
+      const { fate, id } = yield* stoppedAlone("heartbeat")
+      assert.strictEqual(fate, "available")
+      assert.deepStrictEqual(yield* lossesOf(id), ["WorkerLost", "WorkerLost", "LeaseLost"])
+    }))
+
+  it.effect("G18 a stopped process without any connection looks dead, and takes the blame from its jobs when it goes on", () =>
+    Effect.gen(function*() {
+      const { child, fate, id } = yield* stoppedAlone("[a-z]+")
+      assert.strictEqual(fate, "discarded")
+      assert.deepStrictEqual(yield* lossesOf(id), ["WorkerLost", "WorkerLost", "WorkerLost"])
+      // longer than its event loop may stand still, but nobody looked on
       process.kill(child.pid, "SIGCONT")
-      yield* until(lossesOf(id), ([tag]) => tag === "LeaseLost")
+      yield* until(lossesOf(id), (tags) => tags[2] === "LeaseLost")
+    }))
+
+  it.effect("an event loop that stood still says nothing of what runs when it turned again before the lease was over", () =>
+    Effect.gen(function*() {
+      const { join } = yield* parts.makeMembers({ lease: "10 seconds", beat: "100 millis", stallLimit: "300 millis" })
+      const [id = ""] = yield* parts.enqueue("recovered", 1)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const sql = yield* PgClient.PgClient
+        const member = yield* join(someone)
+        yield* until(rowOf(member.id), (row) => (row?.pid ?? 0) > 0)
+        yield* block(1500)
+        // it beats again
+        const row = yield* rowOf(member.id)
+        yield* until(rowOf(member.id), (later) => (later?.renewals ?? 0) > (row?.renewals ?? 0) + 200)
+        assert.deepStrictEqual(yield* sql`SELECT hung FROM ostinato.worker WHERE id = ${member.id}`, [{ hung: false }])
+        yield* parts.claim("recovered", member.id)
+      }))
+      yield* until(yield* parts.makeRescue, (found) => found.some((one) => one.id === id))
+      assert.deepStrictEqual(yield* lossesOf(id), ["LeaseLost"])
     }))
 
   it.effect("what cannot travel to a thread is kept beside the rest", () =>

@@ -3,6 +3,8 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { JobStore } from "ostinato/jobs/JobStore"
+import * as PostgresJobStore from "ostinato/jobs/stores/Postgres"
 import { Database } from "ostinato/store/Database"
 import * as Lease from "ostinato/store/Lease"
 import * as rescuing from "../../../src/jobs/internal/postgres/rescue.ts"
@@ -78,6 +80,61 @@ layer(parts.layer, { excludeTestServices: true, timeout: 60_000 })("rescue", (it
       assert.deepStrictEqual({ ...done }, { outcome: "f", lost: 3 })
       assert.deepStrictEqual(yield* sql`SELECT FROM ostinato.uniq WHERE job_id = ${job?.id ?? ""}::bigint`, [])
     }))
+
+  it.effect("G18 a job is not to blame for a death where another worker of its process had one in hand", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const { rescue } = yield* make
+      const fateWith = Effect.fnUntraced(function*(others: number) {
+        const [id = ""] = yield* parts.enqueue("together", 1)
+        yield* parts.lost(id, 2)
+        const [one, other] = [yield* worker, yield* worker]
+        yield* sql`UPDATE ostinato.worker SET backend_pid = 0, backend_start = now() WHERE id IN (${one.id}, ${other.id})`
+        yield* parts.claim("together", one.id)
+        yield* parts.isolate(id, one.id)
+        yield* parts.enqueue("beside", others)
+        yield* parts.claim("beside", other.id)
+        yield* Effect.andThen(one.die, other.die)
+        return (yield* rescue).find((job) => job.id === id)?.fate
+      })
+      assert.strictEqual(yield* fateWith(1), "available")
+      assert.deepStrictEqual(yield* sql`DELETE FROM ostinato.ready`, [])
+      assert.strictEqual(yield* fateWith(0), "discarded")
+    }))
+
+  it.effect("a worker that runs a job alone names the connection that said so, and while it stands, nobody takes it for gone", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const { nudged, rescue } = yield* make
+      const jobs = yield* JobStore
+      const [id = ""] = yield* parts.enqueue("witnessed", 1)
+      const member = yield* jobs.join({ node: "here", info: {}, serves: {} })
+      const [job] = yield* jobs.claim(member, "witnessed", 1)
+      assert.strictEqual(job?.id, id)
+      if (job === undefined) return
+      const forget = sql`UPDATE ostinato.worker SET witness_pid = NULL WHERE id = ${member.id}`
+      const witness = Effect.map(
+        sql<{ name: string }>`
+          SELECT a.application_name AS name FROM ostinato.worker w
+          JOIN pg_stat_activity a ON a.pid = w.witness_pid AND a.backend_start = w.witness_start WHERE w.id = ${member.id}`,
+        (rows) => rows.map(({ name }) => name.split(":")[1])
+      )
+      assert.deepStrictEqual(yield* witness, ["control"])
+      yield* forget
+      assert.isTrue(yield* jobs.isolate(member, job))
+      assert.deepStrictEqual(yield* witness, ["control"])
+      // its heartbeat lost its connection, and cannot say so
+      const other = yield* worker
+      yield* sql`UPDATE ostinato.worker o SET backend_pid = 1, backend_start = now(), witness_pid = w.witness_pid,
+        witness_start = w.witness_start FROM ostinato.worker w WHERE w.id = ${member.id} AND o.id = ${other.id}`
+      assert.deepStrictEqual([...yield* rescue, ...yield* rescue, ...yield* rescue], [])
+      assert.deepStrictEqual(nudged, [])
+      yield* sql`UPDATE ostinato.worker SET hung = true WHERE id = ${other.id}`
+      yield* Effect.andThen(rescue, rescue)
+      assert.deepStrictEqual(nudged, [other.id])
+      assert.deepStrictEqual(yield* sql`SELECT FROM ostinato.worker WHERE id = ${other.id}`, [])
+      yield* sql`DELETE FROM ostinato.ready WHERE worker_id = ${member.id}`
+    }).pipe(Effect.provide(PostgresJobStore.layer())))
 
   it.effect("a job whose cancellation was asked for is cancelled with who asked, and its children too", () =>
     Effect.gen(function*() {

@@ -1,7 +1,7 @@
 /**
  * A process that joins, claims what is in queue `work` and writes a line into `written` each 20 ms for as long as its
- * lease can be valid. Says `claimed` with the ids, and `lost` when it is; then it leaves. Arguments: URL of the database, lease and beat
- * in milliseconds.
+ * lease can be valid. Says `claimed` with the ids, and `lost` when it is; then it leaves. Arguments: URL of the database,
+ * lease, beat and the longest stall in milliseconds.
  */
 // @effect-diagnostics strictEffectProvide:off -- this is an entry point
 // @effect-diagnostics preferSchemaOverJson:off -- what it says is for one test
@@ -20,7 +20,7 @@ import { ControlSql } from "../../../src/store/ControlSql.ts"
 import { Database } from "../../../src/store/Database.ts"
 import { Notifier } from "../../../src/store/Notifier.ts"
 
-const [url = "", lease = "", beat = ""] = process.argv.slice(2)
+const [url = "", lease = "", beat = "", stall = "60000"] = process.argv.slice(2)
 
 const say = (event: object) => Effect.sync(() => process.stdout.write(`${JSON.stringify(event)}\n`))
 
@@ -32,7 +32,11 @@ const main = Effect.gen(function*() {
     database: yield* Database,
     notifier: yield* Notifier,
     supervisor: yield* Supervisor.Supervisor,
-    timing: members.timing({ lease: `${Number(lease)} millis`, beat: `${Number(beat)} millis` })
+    timing: members.timing({
+      lease: `${Number(lease)} millis`,
+      beat: `${Number(beat)} millis`,
+      stallLimit: `${Number(stall)} millis`
+    })
   })
   const scope = yield* Scope.make()
   const member = yield* Scope.provide(join({ node: "child", info: {}, serves: {} }), scope)

@@ -7,6 +7,7 @@ import { migrations } from "ostinato/jobs/stores/Postgres"
 import { Database } from "ostinato/store/Database"
 import * as Lease from "ostinato/store/Lease"
 import { Notifier } from "ostinato/store/Notifier"
+import * as loss from "../../../src/jobs/internal/loss.ts"
 import * as members from "../../../src/jobs/internal/postgres/members.ts"
 import * as rescue from "../../../src/jobs/internal/postgres/rescue.ts"
 import { ControlSql } from "../../../src/store/ControlSql.ts"
@@ -64,6 +65,24 @@ export const enqueue = (queue: string, count: number) =>
       SELECT ostinato.enqueue_job(${queue}, 'task', jsonb_build_object('n', n))::text AS id FROM generate_series(1, ${count}) n`
     return rows.map(({ id }) => id)
   })
+
+/** What is known of a job whose workers died so often. */
+export const lost = (id: string, deaths: number) =>
+  Effect.flatMap(PgClient.PgClient, (sql) =>
+    sql`
+    WITH job AS (
+      UPDATE ostinato.ready SET lost = ${deaths}, attempt = ${deaths}, epoch = ${deaths} WHERE job_id = ${id}::bigint
+      RETURNING job_id
+    )
+    INSERT INTO ostinato.failure (job_id, epoch, attempt, cause)
+    SELECT job_id, n - 1, n, ${sql.json(loss.died)}::jsonb FROM job, generate_series(1, ${deaths}::int) n`)
+
+/** What a worker says that has only this job in hand. */
+export const isolate = (id: string, member: number) =>
+  Effect.flatMap(PgClient.PgClient, (sql) =>
+    sql`
+    UPDATE ostinato.worker w SET alone_job = r.job_id, alone_epoch = r.epoch
+    FROM ostinato.ready r WHERE r.job_id = ${id}::bigint AND w.id = ${member}`)
 
 /** Claims jobs for a member. */
 export const claim = (queue: string, member: number, limit = 100) =>

@@ -27,7 +27,7 @@ export interface Enrolment {
   readonly nudge: Effect.Effect<void>
   /** Waits for the first beat that was answered: from then on the server can tell that the process is gone. */
   readonly beaten: Effect.Effect<void>
-  /** Whether the leases were given up since it enrolled, because the event loop stood still. */
+  /** Whether its lease was given up, because the event loop stood still, and was not renewed since. */
   readonly hung: () => boolean
 }
 
@@ -43,6 +43,8 @@ interface Kept {
   readonly lost: Deferred.Deferred<void>
   readonly beaten: Deferred.Deferred<void>
   isLost: boolean
+  /** How often the leases had been given up when it was last renewed. */
+  silences: number
 }
 
 export const make = Effect.fnUntraced(function*(options: {
@@ -72,6 +74,7 @@ export const make = Effect.fnUntraced(function*(options: {
     if (report.kind !== "mail") return void Queue.offerUnsafe(told, report)
     const kept = members.get(report.member)
     if (kept === undefined) return
+    kept.silences = report.silences
     Deferred.doneUnsafe(kept.beaten, Effect.void)
     const letters = report.letters.filter(({ job }) => !kept.acknowledged.has(job))
     // what a beat no longer brings is gone, and may come again
@@ -140,9 +143,9 @@ export const make = Effect.fnUntraced(function*(options: {
           acknowledged: new Set(),
           lost: yield* Deferred.make<void>(),
           beaten: yield* Deferred.make<void>(),
-          isLost: false
+          isLost: false,
+          silences: shared.silences()
         }
-        const silences = shared.silences()
         yield* Effect.acquireRelease(
           Effect.sync(() => {
             members.set(member, kept)
@@ -166,21 +169,14 @@ export const make = Effect.fnUntraced(function*(options: {
           held: () => held(kept),
           nudge: Effect.sync(() => host?.post({ kind: "beat" })),
           beaten: Deferred.await(kept.beaten),
-          hung: () => shared.silences() !== silences
+          hung: () => shared.silences() !== kept.silences
         }
       })
   }
   return heartbeat
 })
 
-// the server closes the connection of a machine that is gone 27 s after its last beat: that looks like a process that
-// died, and not sooner than the lease allows
-const guards = {
-  statement_timeout: "2s",
-  tcp_keepalives_idle: "15",
-  tcp_keepalives_interval: "4",
-  tcp_keepalives_count: "3"
-}
+const guards = { statement_timeout: "2s" }
 
 const seconds = (ms: number) => (ms / 1000).toFixed(1)
 

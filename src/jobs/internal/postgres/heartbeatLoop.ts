@@ -48,6 +48,8 @@ export const make = Effect.fnUntraced(function*(
   const stopped = yield* Latch.make(false)
   const watchEvery = Math.min(250, timing.beatMs / 2)
   let turnedAt = now()
+  // for how long it has not turned while this thread looked on: while the whole process is stopped nobody does
+  let stillMs = 0
 
   const take = (order: Order) => {
     if (order.kind === "enrol") members.set(order.member, { since: order.since, acknowledged: new Set() })
@@ -80,7 +82,7 @@ export const make = Effect.fnUntraced(function*(
           SELECT id FROM ${s}.worker WHERE id = ANY(${ids}::int[]) AND expires_at > now() ORDER BY id FOR NO KEY UPDATE
         ), kept AS (
           UPDATE ${s}.worker w SET expires_at = now() + ${timing.leaseMs} * interval '1 millisecond',
-            backend_pid = (SELECT pid FROM backend), backend_start = (SELECT backend_start FROM backend)
+            backend_pid = (SELECT pid FROM backend), backend_start = (SELECT backend_start FROM backend), hung = false
           FROM mine WHERE w.id = mine.id AND w.expires_at > now() RETURNING w.id
         ), read AS (
           DELETE FROM ${s}.control c USING gone g WHERE c.worker_id = g.worker_id AND c.job_id = g.job_id
@@ -98,7 +100,7 @@ export const make = Effect.fnUntraced(function*(
         if (member === undefined) continue
         if (alive) member.since = began
         else lose(id, "it was not renewed in time, or another process has taken it for dead")
-        if (alive) post({ kind: "mail", member: id, letters })
+        if (alive) post({ kind: "mail", member: id, letters, silences: shared.silences() })
       }
     },
     Effect.mapError((error) => new BeatFailed({ detail: SqlFault.explain(error) })),
@@ -108,13 +110,21 @@ export const make = Effect.fnUntraced(function*(
     })
   )
 
+  /** Other connections of the process still stand: they are not to count as signs of life. */
+  const giveUp = (sql: PgClient.PgClient) =>
+    sql`UPDATE ${sql(schema)}.worker SET hung = true WHERE id = ANY(${Array.from(members.keys())}::int[])`.pipe(
+      Effect.timeoutOption(patience),
+      Effect.ignore
+    )
+
   let hasBeaten = false
-  const isHung = () => millisSince(turnedAt) > timing.stallLimitMs
+  const isHung = () => stillMs > timing.stallLimitMs
   /** `false`: the event loop stands still. */
   const turn = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
     if (isHung()) {
       shared.silence()
       post({ kind: "silent", ms: millisSince(turnedAt) })
+      yield* giveUp(sql)
       return false
     }
     if (members.size > 0) {
@@ -138,7 +148,7 @@ export const make = Effect.fnUntraced(function*(
   )
   const beats = Effect.forever(Effect.gen(function*() {
     hasBeaten = false
-    // without a connection it looks like a process that died: that is what others are to think of one that hangs
+    // it looks like a process that died: that is what others are to think of one that hangs
     while (isHung()) yield* Effect.sleep(watchEvery)
     yield* session.pipe(
       Effect.tapError(({ detail }) => Effect.sync(() => post({ kind: "away", detail }))),
@@ -150,13 +160,17 @@ export const make = Effect.fnUntraced(function*(
 
   const watch = Effect.gen(function*() {
     let turns = shared.turns()
+    let lookedAt = now()
     while (true) {
       yield* Effect.sleep(watchEvery)
+      stillMs += Math.min(millisSince(lookedAt), 4 * watchEvery)
+      lookedAt = now()
       if (turns !== shared.turns()) {
         const ms = millisSince(turnedAt)
         if (ms > stallMs) post({ kind: "stalled", ms })
         turns = shared.turns()
         turnedAt = now()
+        stillMs = 0
       }
       for (const [member, { since }] of members) {
         if (millisSince(since) > timing.giveUpMs) lose(member, "it could not be renewed in time")

@@ -54,7 +54,13 @@ export interface Letter {
 }
 
 export type Report =
-  | { readonly kind: "mail"; readonly member: number; readonly letters: ReadonlyArray<Letter> }
+  | {
+    readonly kind: "mail"
+    readonly member: number
+    readonly letters: ReadonlyArray<Letter>
+    /** How often the leases had been given up when this one was renewed. */
+    readonly silences: number
+  }
   | { readonly kind: "lost"; readonly member: number; readonly why: string }
   /** The event loop turns again, after so long. */
   | { readonly kind: "stalled"; readonly ms: number }

@@ -1,7 +1,7 @@
 /**
  * What came for a member, as the worker sees it: each wish again with every beat, until it is acknowledged.
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Cancellation } from "../../../core/TaskRun.ts"
@@ -20,6 +20,19 @@ export const read = ({ job, reason }: Letter): Mail => {
   return { id: JobId.make(job), by: by._tag === "Some" ? by.value : { actor: null, reason: null } }
 }
 
-/** Beats as soon as something was put into the mailbox. Without notifications the next beat brings it. */
-export const hear = (notifier: Notifier["Service"], member: number, enrolment: Enrolment): Effect.Effect<void> =>
-  Stream.runForEach(notifier.listen(channels.mail(member), { poll: "1 hour" }), () => enrolment.nudge)
+/**
+ * Beats as soon as something was put into the mailbox, or somebody asks whether this member lives. Without notifications the
+ * next beat brings it; while they are only interrupted, that comes within a second, before two sweeps have gone by.
+ */
+export const hear = (
+  notifier: Notifier["Service"],
+  member: number,
+  enrolment: Pick<Enrolment, "nudge">
+): Effect.Effect<void> =>
+  Effect.raceFirst(
+    Stream.runForEach(notifier.listen(channels.mail(member), { poll: "1 hour" }), () => enrolment.nudge),
+    Effect.forever(Effect.delay(
+      Effect.flatMap(notifier.state, (state) => state === "connecting" ? enrolment.nudge : Effect.void),
+      "1 second"
+    ))
+  )

@@ -9,8 +9,9 @@
  * ends at once, so that the next rescue of any node takes them back.
  *
  * Who leaves is alive, so what it holds did not end it, nor what was taken from it as from a dead one: the history of those
- * jobs is put right. A process whose event loop stood still for so long that it gave up its lease says nothing: one of its
- * jobs may have held it up.
+ * jobs is put right. What was discarded meanwhile stays so, for its end is told already, and others went on from there: it
+ * is for people to run it again. A process whose event loop stood still for so long that it gave up its lease says nothing:
+ * one of its jobs may have held it up.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Duration from "effect/Duration"
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly supervisor: Supervisor["Service"]
   readonly timing: Timing
 }) {
-  const { house, notifier, schema, supervisor, timing } = options
+  const { database, house, notifier, schema, supervisor, timing } = options
   const s = house(schema)
   const beats = yield* heartbeat.make(options)
 
@@ -88,9 +89,12 @@ export const make = Effect.fnUntraced(function*(options: {
     return Effect.flatMap(
       house<{ id: number }>`
         WITH w AS (
-          INSERT INTO ${s}.worker (node, expires_at, info, serves)
-          VALUES (${StoredText.text(node)}, now() + ${timing.leaseMs} * interval '1 millisecond',
-            ${house.json(StoredText.json(info))}, ${house.json(StoredText.json(serves))})
+          INSERT INTO ${s}.worker (node, expires_at, info, serves, witness_pid, witness_start)
+          SELECT ${StoredText.text(node)}, now() + ${timing.leaseMs} * interval '1 millisecond',
+            ${house.json(StoredText.json(info))}::jsonb, ${
+        house.json(StoredText.json(serves))
+      }::jsonb, a.pid, a.backend_start
+          FROM (VALUES (1)) AS one LEFT JOIN pg_stat_get_activity(pg_backend_pid()) a ON NOT ${database.pooler}::boolean
           RETURNING id, node
         ), n AS (INSERT INTO ${s}.node (worker_id, name) SELECT id, node FROM w
         ), q AS (
@@ -118,7 +122,7 @@ export const make = Effect.fnUntraced(function*(options: {
         ), name AS (
           UPDATE ${s}.node SET since = now(), blamed_jobs = NULL, blamed_epochs = NULL WHERE worker_id = ${id}
         ), mail AS (DELETE FROM ${s}.control WHERE worker_id = ${id} AND NOT (SELECT any_job FROM held))
-        UPDATE ${s}.worker SET expires_at = now() - interval '1 second', resigned = NOT ${hung}::boolean
+        UPDATE ${s}.worker SET expires_at = now() - interval '1 second', resigned = NOT ${hung}::boolean, hung = ${hung}::boolean
         WHERE id = ${id} AND (SELECT any_job FROM held)`
     }))
 

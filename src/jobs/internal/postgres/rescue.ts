@@ -1,16 +1,21 @@
 /**
  * Takes back the jobs of dead workers. Every node does so, as often as it likes: a worker is taken by one of them.
  *
- *   lease over | server process gone in two sweeps --> row locked --> jobs available, discarded or cancelled --> no row
+ *   lease over | server processes gone in two sweeps --> row locked --> jobs available, discarded or cancelled --> no row
  *
  * Two statements in one transaction: the second sees what was claimed until the first had its lock. A claim locks the row
  * of its worker, so it commits before the rescue, or claims nothing. A job whose workers died too often is discarded, for
  * it may be what ends them; one that was to be cancelled is cancelled.
  *
- * The server knows at once when a process is gone, as it closes its connection. That is only looked at where connections
- * are not shared, and not in the first 10 s of a server, which began without any. A worker whose lease is over and whose
- * connection still stands is stopped or cut off, and so is one that said so itself: neither died. Of what died the
- * attempts are noted with its name, until it comes back and proves that wrong (`members.ts`).
+ * The server knows at once when a process is gone, as the kernel closes all its connections. Of each worker two are known,
+ * that of the heartbeat and a witness. While one of them stands, the process is stopped or cut off, and did not die; nor did
+ * one that said itself that it lives. One that said that its event loop stands still counts as dead. Connections are only
+ * looked at where they are not shared, and not in the first 10 s of a server, which began without any.
+ *
+ * Nothing tells a process that was stopped while all of its connections were cut from one that died, so it counts as dead:
+ * the attempts are noted with its name, until it comes back and proves that wrong (`members.ts`). Only where the server
+ * itself was restarted, nobody is to blame for having been alone. A job was alone if its worker said so and no other worker
+ * of the same process had any: what several workers of one process run is judged as in company.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Clock from "effect/Clock"
@@ -52,8 +57,11 @@ export const make = (options: {
   let orphansAt: bigint | undefined
 
   // a role that may not see when others began sees nothing here: they count as present
-  const isPresent = house`EXISTS (SELECT FROM pg_stat_activity a
-    WHERE a.pid = w.backend_pid AND coalesce(a.backend_start, w.backend_start) = w.backend_start)`
+  const isPresent = house`NOT w.hung AND (
+    EXISTS (SELECT FROM pg_stat_get_activity(w.backend_pid) a
+      WHERE coalesce(a.backend_start, w.backend_start) = w.backend_start)
+    OR EXISTS (SELECT FROM pg_stat_get_activity(w.witness_pid) a
+      WHERE coalesce(a.backend_start, w.witness_start) = w.witness_start))`
 
   /** Whether there is a dead worker, as far as one statement sees: this is asked every 2.5 s by every node. */
   const look = Effect.gen(function*() {
@@ -62,7 +70,7 @@ export const make = (options: {
         SELECT w.id, concat_ws(' ', w.id, w.backend_pid, extract(epoch FROM w.backend_start)) AS name FROM ${s}.worker w
         WHERE w.backend_pid IS NOT NULL AND w.expires_at > now()
           AND pg_postmaster_start_time() < now() - ${settling}::float8 * interval '1 second'
-          AND NOT ${isPresent}
+          AND NOT (${isPresent})
         ORDER BY w.id FOR UPDATE SKIP LOCKED
       ), expired AS (
         UPDATE ${s}.worker w SET expires_at = now() - interval '1 second'
@@ -79,7 +87,7 @@ export const make = (options: {
 
   const takeBack = transaction(Effect.gen(function*() {
     const over = yield* house<{ id: number; died: boolean }>`
-      SELECT w.id, NOT w.resigned AND ${isPresent} IS NOT TRUE AS died
+      SELECT w.id, NOT w.resigned AND NOT (${isPresent}) AS died
       FROM ${s}.worker w WHERE w.expires_at < now() ORDER BY w.id FOR UPDATE SKIP LOCKED`
     if (over.length === 0) return none
     const ids = over.map(({ id }) => id)
@@ -108,7 +116,9 @@ export const make = (options: {
         CROSS JOIN LATERAL (
           -- a server that was restarted closed every connection: that says nothing of the process
           SELECT CASE WHEN w.alone_job = r.job_id AND w.alone_epoch = r.epoch
-            AND (w.backend_start < pg_postmaster_start_time()) IS NOT TRUE THEN ${loss.maxDeaths}::int
+            AND (w.backend_start < pg_postmaster_start_time()) IS NOT TRUE
+            AND NOT EXISTS (SELECT FROM ${s}.worker o JOIN ${s}.ready h ON h.worker_id = o.id WHERE o.id <> w.id
+              AND o.backend_pid = w.backend_pid AND o.backend_start = w.backend_start) THEN ${loss.maxDeaths}::int
             ELSE ${loss.mostDeaths}::int END AS bound
           FROM ${s}.worker w WHERE w.id = r.worker_id
         ) y

@@ -87,13 +87,15 @@ export const tables = (s: string): ReadonlyArray<string> => [
   release "char" not null default 'd'
 )`,
 
-  // processes, one row each. backend_*: the server process behind the heartbeat's connection; null behind a pooler.
-  // alone_*: the attempt that runs with nothing else in hand. resigned: it said itself that it lives and gives up
+  // processes, one row each. backend_*: the server process behind the heartbeat's connection, witness_*: that behind another
+  // one of the same process; null behind a pooler. alone_*: the attempt that runs with nothing else in hand. What it said
+  // itself: resigned, that it lives and gives up; hung, that its event loop stands still
   `create table ${s}.worker (
   id int generated always as identity primary key, node text not null, started_at timestamptz not null default now(),
   expires_at timestamptz not null, backend_pid int, backend_start timestamptz, info jsonb not null default '{}',
   serves jsonb not null default '{}', alone_job bigint, alone_epoch int,
-  resigned boolean not null default false
+  witness_pid int, witness_start timestamptz,
+  resigned boolean not null default false, hung boolean not null default false
 ) with (fillfactor = 50)`,
   // who a worker was, for the history of its jobs; its row of `worker` goes when it does. blamed_*: the attempts that were
   // taken for what ended it

@@ -11,7 +11,8 @@
  *
  * Meanwhile nothing else is begun or claimed by this worker, and what was in hand is given back: each begins only when the
  * store knows that. What runs already is waited for, but not for ever, and a job that runs for long does not keep its worker
- * for itself.
+ * for itself. Several workers of one process do not wait for one another: what one of them runs alone is not to blame where
+ * another had a job in hand, so it may take as many deaths there as in company.
  */
 import type { Claimed } from "../../JobStore.ts"
 import type { LiveAttempt } from "./LiveAttempt.ts"
