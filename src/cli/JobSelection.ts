@@ -8,8 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { JobId } from "ostinato/jobs/Job"
+import type { JobFilterInvalid, JobStoreUnavailable } from "ostinato/jobs/JobError"
 import * as JobFilter from "ostinato/jobs/JobFilter"
 import * as JobQueue from "ostinato/jobs/JobQueue"
+import type { JobStore } from "ostinato/jobs/JobStore"
 import { Changed } from "ostinato/service/JobsApi"
 import * as Confirm from "./Confirm.ts"
 import * as Output from "./Output.ts"
@@ -47,8 +49,12 @@ export class NoJobs extends Schema.TaggedError<NoJobs>()("NoJobs", { detail: Sch
   }
 }
 
-/** The jobs, if they are to be changed; null where they are not. A filter asks first, ids are meant as they are. */
-export const confirmed = Effect.fnUntraced(function*(verb: string, wish: Wish) {
+/** The jobs that are meant: by their ids, or those that a filter finds. Fails where there are none, or where both are given. */
+export const meant = Effect.fnUntraced(function*(verb: string, wish: Wish): Effect.fn.Return<
+  Meant,
+  UsageError | NoJobs | JobFilterInvalid | JobStoreUnavailable,
+  JobStore
+> {
   const text = Option.getOrElse(wish.query, () => "").trim()
   if (wish.jobs.length > 0 === (text !== "")) {
     return yield* new UsageError({
@@ -57,20 +63,29 @@ export const confirmed = Effect.fnUntraced(function*(verb: string, wish: Wish) {
         : `say which jobs to ${verb}: ids, or --query with a filter, e.g. --query "state:discarded"`
     })
   }
-  if (text === "") {
-    if (!wish.dryRun) return wish.jobs
-    yield* only(`${verb} ${jobs(wish.jobs.length)}`, wish.jobs.length, wish)
-    return null
-  }
-  const filter = yield* JobFilter.parse(text)
-  const count = yield* JobQueue.count(filter, { atMost })
+  if (text === "") return { selection: wish.jobs, count: wish.jobs.length, what: `${verb} ${jobs(wish.jobs.length)}` }
+  const selection = yield* JobFilter.parse(text)
+  const count = yield* JobQueue.count(selection, { atMost })
   if (count === 0) return yield* new NoJobs({ detail: `no job is found by "${text}"` })
-  const about = count === atMost ? `${atMost} jobs or more` : jobs(count)
+  return { selection, count, what: `${verb} ${count === atMost ? `${atMost} jobs or more` : jobs(count)}` }
+})
+
+interface Meant {
+  readonly selection: ReadonlyArray<JobId> | JobFilter.JobFilter
+  /** Counted up to 100,000. */
+  readonly count: number
+  /** What is to be done, in words. */
+  readonly what: string
+}
+
+/** The jobs, if they are to be changed; null where they are not. A filter asks first, ids are meant as they are. */
+export const confirmed = Effect.fnUntraced(function*(verb: string, wish: Wish) {
+  const { count, selection, what } = yield* meant(verb, wish)
   if (wish.dryRun) {
-    yield* only(`${verb} ${about}`, count, wish)
+    yield* only(what, count, wish)
     return null
   }
-  return (yield* Confirm.ask(`${verb} ${about}`, wish)) ? filter : null
+  return !("ids" in selection) || (yield* Confirm.ask(what, wish)) ? selection : null
 })
 
 /** What a dry run says. */

@@ -29,11 +29,19 @@ export type Target = { readonly queue: string } | { readonly task: Any | string 
  *
  * @category combinators
  */
-export const pause = (target: Target): Effect.Effect<void, JobStoreUnavailable | QueueNotFound, JobStore> =>
-  Effect.flatMap(
-    JobStore,
-    (store) => "queue" in target ? store.pause(target.queue, true) : store.holds.put(holdOf(target))
-  )
+export const pause = (
+  target: Target
+): Effect.Effect<void, JobStoreUnavailable | QueueNotFound | JobSettingRefused, JobStore> =>
+  Effect.gen(function*() {
+    const store = yield* JobStore
+    if ("queue" in target) return yield* store.pause(target.queue, true)
+    const [of, name] = "tenant" in target ? ["tenant", target.tenant] : ["task", nameOf(target.task)]
+    const problem = badName("its name", name)
+    if (problem !== undefined) {
+      return yield* new JobSettingRefused({ of: `the pause of ${of} ${name}`, detail: problem })
+    }
+    yield* store.holds.put(`${of}:${name}`)
+  })
 
 /**
  * Ends a pause: what waited goes on in its order.
@@ -51,7 +59,9 @@ export const resume = (target: Target): Effect.Effect<void, JobStoreUnavailable 
  *
  * @category combinators
  */
-export const drain = (target: Target): Effect.Effect<void, JobStoreUnavailable | QueueNotFound, JobStore> =>
+export const drain = (
+  target: Target
+): Effect.Effect<void, JobStoreUnavailable | QueueNotFound | JobSettingRefused, JobStore> =>
   Effect.gen(function*() {
     const store = yield* JobStore
     yield* pause(target)

@@ -31,6 +31,7 @@ import {
 } from "./JobsApi.ts"
 import * as NamedQueue from "./NamedQueue.ts"
 import * as Redaction from "./Redaction.ts"
+import * as RedriveSample from "./RedriveSample.ts"
 
 // most jobs that are counted, and that one call changes
 const most = 100_000
@@ -101,10 +102,10 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
             const watch = JobChanges.watch(yield* filterOf(q), limit, last)
             const changes = yield* told(Effect.provideService(watch, Redaction.Redaction, hide))
             return Stream.merge(
-              Stream.map(changes, ({ event, id, jobs: items }) =>
+              Stream.map(changes, ({ event, id, jobs: items, left }) =>
                 event === "reset"
                   ? JobsReset.make({ id, data: { items } })
-                  : JobsChanged.make({ id, data: { items } })),
+                  : JobsChanged.make({ id, data: { items, left } })),
               Stream.fromEffectSchedule(Effect.succeed(Ping.make({ data: "" })), Schedule.spaced("15 seconds"))
             )
           }),
@@ -135,24 +136,17 @@ export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
               // repeated, it redrives nothing twice
               Effect.catchTag(["JobStoreUnavailable", "EnqueueUnknown"], unavailable)
             )
-            const shownSample = yield* Effect.forEach(sample, ({ after, before, id }) =>
-              Effect.gen(function*() {
-                const job = yield* told(store.get(id))
-                // pruned meanwhile: nobody can say what of it is redacted
-                if (job === null) return { id, before: null, after: null }
-                return {
-                  id,
-                  before: yield* hide(job.task, "payload", before),
-                  after: yield* hide(job.task, "payload", after)
-                }
-              }))
+            const shownSample = yield* told(
+              Effect.provideService(RedriveSample.shown(sample), Redaction.Redaction, hide)
+            )
             return { found, done: redriven.length, dryRun, more, refused, sample: shownSample }
           }),
         eraseMany: ({ payload: { actor = null, q, reason = null, dryRun } }) =>
-          changeMany({ q, dryRun }, (filter) =>
-            Effect.map(JobQueue.erase(filter, { actor, reason, limit: most }), counted)),
-        get: ({ params }) =>
-          found(params.id),
+          changeMany(
+            { q, dryRun },
+            (filter) => Effect.map(JobQueue.erase(filter, { actor, reason, limit: most }), counted)
+          ),
+        get: ({ params }) => found(params.id),
         attempts: ({ params: { id } }) =>
           Effect.gen(function*() {
             const { task } = yield* found(id)

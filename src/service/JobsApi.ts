@@ -110,6 +110,13 @@ export const Changed = Schema.Struct({
 export type Changed = typeof Changed.Type
 
 /**
+ * A payload as it is, and as an edit would make it.
+ *
+ * @category models
+ */
+export const EditedPayload = Schema.Struct({ id: JobId, before: Schema.Json, after: Schema.Json })
+
+/**
  * What became of a redrive.
  *
  * @category models
@@ -119,7 +126,7 @@ export const Redriven = Schema.Struct({
   /** Jobs whose payload could not be edited, and why. */
   refused: Schema.Array(Schema.Struct({ id: JobId, detail: Schema.String })),
   /** The first payloads as they would be: with `dryRun` and an edit. */
-  sample: Schema.Array(Schema.Struct({ id: JobId, before: Schema.Json, after: Schema.Json }))
+  sample: Schema.Array(EditedPayload)
 })
 
 /**
@@ -162,25 +169,31 @@ export const EnqueuedJob = Schema.Struct({
   served: Schema.Boolean
 })
 
-const seen = {
+const told = <const F extends Schema.Struct.Fields>(data: F) => ({
   /** For `Last-Event-ID` of whoever connects again. */
   id: Schema.String,
-  data: Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ items: Schema.Array(Job) })))
-} as const
+  data: Schema.fromJsonString(Schema.toCodecJson(Schema.Struct(data)))
+})
+
+const items = Schema.Array(Job)
 
 /**
  * All jobs that are watched, in place of what the stream, or one before it, said.
  *
  * @category models
  */
-export const JobsReset = Schema.Struct({ event: Schema.tag("reset"), ...seen })
+export const JobsReset = Schema.Struct({ event: Schema.tag("reset"), ...told({ items }) })
 
 /**
- * Jobs that are new or differ from what the stream said of them before.
+ * Jobs that are new or differ from what the stream said of them before, and ids of those that have `left`: the filter no
+ * longer finds them, or newer jobs have taken their place among the newest.
  *
  * @category models
  */
-export const JobsChanged = Schema.Struct({ event: Schema.tag("jobs"), ...seen })
+export const JobsChanged = Schema.Struct({
+  event: Schema.tag("jobs"),
+  ...told({ items, left: Schema.Array(JobId) })
+})
 
 /**
  * Says every 15 seconds that the stream lives.
@@ -215,7 +228,8 @@ export class Jobs extends HttpApiGroup.make("jobs").add(
     success: Schema.Struct({ count: Schema.Int }),
     error: manyError
   }),
-  // the newest `limit` jobs of the filter as `reset`, then those of them that change as `jobs`; at most 4 events a second.
+  // the newest `limit` jobs of the filter as `reset`, then as `jobs` those that change, with the ids of
+  // those that left; at most 4 events a second.
   // Who connects again with `Last-Event-ID` gets no `reset` where nothing has changed since
   HttpApiEndpoint.get("changes", "/jobs/changes", {
     query: { q: Schema.optional(Filter), limit: Schema.optional(Limit) },

@@ -32,7 +32,14 @@ export const layer = HttpApiBuilder.group(
         Effect.provideService(JobStore, store),
         Effect.catchTags({ JobStoreUnavailable: unavailable, QueueNotFound: unknown, JobSettingRefused: refused })
       )
-    const holdOf = ({ kind, name }: { readonly kind: string; readonly name: string }) => `${kind}:${name}`
+    // a task and a tenant need not be known
+    const held = (asked: Effect.Effect<void, JobStoreUnavailable | QueueNotFound | JobSettingRefused, JobStore>) =>
+      asked.pipe(
+        Effect.provideService(JobStore, store),
+        Effect.catchTags({ JobStoreUnavailable: unavailable, QueueNotFound: Effect.die, JobSettingRefused: refused })
+      )
+    const targetOf = ({ kind, name }: { readonly kind: "task" | "tenant"; readonly name: string }) =>
+      kind === "task" ? { task: name } : { tenant: name }
 
     return handlers.handleAll({
       list: () => Effect.map(told(QueueSummaries.list), (items) => ({ items })),
@@ -47,7 +54,12 @@ export const layer = HttpApiBuilder.group(
       resume: ({ params }) => found(QueueSummaries.pause(params.name, false)),
       drain: ({ params: { name }, payload: { timeoutMs = 25_000 } }) =>
         Effect.gen(function*() {
-          const drained = yield* found(Effect.timeoutOption(JobQueue.drain({ queue: name }), timeoutMs))
+          const drained = yield* found(
+            JobQueue.drain({ queue: name }).pipe(
+              Effect.catchTags({ JobSettingRefused: Effect.die }),
+              Effect.timeoutOption(timeoutMs)
+            )
+          )
           return { drained: Option.isSome(drained), queue: yield* found(QueueSummaries.get(name)) }
         }),
       configure: ({ params: { name }, payload: { ageingMs, fair, limit } }) =>
@@ -64,8 +76,8 @@ export const layer = HttpApiBuilder.group(
         )
       },
       holds: () => told(Effect.map(store.holds.list, (holds) => ({ items: Array.from(holds).sort() }))),
-      hold: ({ params }) => told(store.holds.put(holdOf(params))),
-      release: ({ params }) => told(store.holds.release(holdOf(params)))
+      hold: ({ params }) => held(JobQueue.pause(targetOf(params))),
+      release: ({ params }) => held(JobQueue.resume(targetOf(params)))
     })
   })
 )

@@ -187,11 +187,11 @@ export class Queues extends HttpApiGroup.make("queues").add(
   HttpApiEndpoint.put("hold", "/holds/:kind/:name", {
     params: { kind: Schema.Literals(["task", "tenant"]), ...params },
     success: HttpApiSchema.NoContent,
-    error: StoreUnavailable
+    error: [QueueConflict, StoreUnavailable]
   }),
   HttpApiEndpoint.delete("release", "/holds/:kind/:name", {
     params: { kind: Schema.Literals(["task", "tenant"]), ...params },
     success: HttpApiSchema.NoContent,
-    error: StoreUnavailable
+    error: [QueueConflict, StoreUnavailable]
   })
 ).prefix("/api/v1") {}

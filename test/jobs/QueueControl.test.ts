@@ -180,8 +180,13 @@ describe("control of queues", () => {
         JobQueue.setLimit("a", { rate: { units: 1, per: 1e300 } }),
         JobQueue.setLimit("a\n", { permits: 1 }),
         JobQueue.configure("", { fair: true }),
-        JobQueue.configure("q", { ageing: -1 })
-      ], (effect) => Effect.map(Effect.flip(effect), ({ message }) => message))
+        JobQueue.configure("q", { ageing: -1 }),
+        JobQueue.configure("q", { limit: "none" }),
+        JobQueue.pause({ tenant: "\u0000" }),
+        JobQueue.pause({ task: "t".repeat(129) })
+      ], (effect: Effect.Effect<void, { readonly message: string }, JobStore.JobStore>) =>
+        Effect.map(Effect.flip(effect), ({ message }) =>
+          message))
       assert.deepStrictEqual(refusals, [
         "limit a cannot be set so: it has neither permits nor a rate",
         "limit order cannot be set so: order is the limit behind orderBy, which has one permit",
@@ -190,7 +195,12 @@ describe("control of queues", () => {
         "limit a cannot be set so: the time of its rate is no duration above zero and up to a year",
         "limit a\n cannot be set so: its name \"a\\n\" has characters that cannot be seen",
         "queue  cannot be set so: its name is empty",
-        "queue q cannot be set so: ageing is no duration above zero and up to a year"
+        "queue q cannot be set so: ageing is no duration above zero and up to a year",
+        "queue q cannot be set so: there is no limit none: set it first",
+        "the pause of tenant \u0000 cannot be set so: its name \"\\u0000\" has characters that cannot be seen",
+        `the pause of task ${
+          "t".repeat(129)
+        } cannot be set so: its name has 129 characters, and at most 128 are allowed: ${"t".repeat(32)}…`
       ])
     }).pipe(Effect.provide(store)))
 

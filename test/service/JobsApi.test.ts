@@ -201,7 +201,10 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
           ["PUT", "/queues/mail/limit", { permits: 0, rate: null }, 400, "permits"],
           ["DELETE", "/queues/none/limit", undefined, 404, "none"],
           ["PUT", "/limits/order", { permits: 2, rate: null }, 409, "order"],
-          ["PUT", "/holds/moon/full", undefined, 400, "kind"]
+          ["PUT", "/holds/moon/full", undefined, 400, "kind"],
+          ["PUT", "/holds/tenant/%00", undefined, 409, "characters that cannot be seen"],
+          ["PUT", `/holds/task/${"x".repeat(129)}`, undefined, 409, "at most 128 are allowed"],
+          ["PUT", "/queues/mail", { limit: "none" }, 409, "queue mail cannot be set so: there is no limit none"]
         ]
       for (const [method, path, body, status, says] of cases) {
         const answer = yield* ask(method, path, body)
@@ -343,6 +346,31 @@ layer(Live, { excludeTestServices: true })("the API of jobs", (it) => {
       assert.include(text, "event: jobs")
       yield* Effect.promise(() => reader.cancel())
       assert.strictEqual((yield* ask("GET", "/jobs/changes?q=state:asleep")).status, 400)
+    }))
+
+  it.effect("a stream of changes says which jobs its filter no longer finds", () =>
+    Effect.gen(function*() {
+      const wish = { task: "test.mail", payload: { to: "x" }, tags: ["leaves"], delay: "1 hour" }
+      const { id } = yield* enqueue(wish)
+      const api = yield* Api
+      const request = new Request("http://localhost/api/v1/jobs/changes?q=tag:leaves%20state:scheduled&limit=1")
+      const response = yield* Effect.promise(() => api(request))
+      const reader = (response.body ?? assert.fail("no body")).getReader()
+      const read = (holds: string) =>
+        Effect.promise(async () => {
+          let text = ""
+          while (!text.includes(holds)) text += new TextDecoder().decode((await reader.read()).value)
+          return text
+        })
+      yield* read("event: reset")
+      // a newer one takes its place, and comes back as the newest when that is cancelled
+      const newer = yield* enqueue(wish)
+      assert.include(yield* read(`"left":["${id}"]`), newer.id)
+      yield* ask("POST", `/jobs/${newer.id}/cancel`, {})
+      assert.include(yield* read(`"left":["${newer.id}"]`), id)
+      yield* ask("POST", `/jobs/${id}/cancel`, {})
+      assert.include(yield* read(`"left":["${id}"]`), `"items":[]`)
+      yield* Effect.promise(() => reader.cancel())
     }))
 
   it.effect("a stream of changes that is taken up again begins anew only where something has changed meanwhile", () =>

@@ -78,8 +78,11 @@ const some = {
   ...table
 }
 
-const enqueued = (to: string, options?: JobQueue.JobOptions<{ readonly to: string }>) =>
-  Effect.map(JobQueue.enqueue(Mail, { to }, options), ({ id }) => id)
+const enqueued = (to: string, options?: JobQueue.JobOptions<{ readonly to: string }>, token?: string) =>
+  Effect.map(
+    JobQueue.enqueue(Mail, { to, ...(token === undefined ? {} : { token: Redacted.make(token) }) }, options),
+    ({ id }) => id
+  )
 
 /** Whether it waits for nothing but a worker; its state is told by whoever promotes it next. */
 const isDue = (id: JobId) =>
@@ -291,7 +294,7 @@ describe("jobs cancel, retry and redrive", () => {
     Effect.gen(function*() {
       const [dead = JobId.make("1"), well = dead] = yield* Effect.forEach(
         ["nobody", "ada"],
-        (to) => enqueued(to, { tags: ["again"] })
+        (to) => enqueued(to, { tags: ["again"] }, "canary")
       )
       yield* work
       assert.deepStrictEqual(yield* Effect.forEach([dead, well], state), ["discarded", "completed"])
@@ -301,12 +304,22 @@ describe("jobs cancel, retry and redrive", () => {
         "would redrive 1 job"
       ])
       const edit = Option.some(`{"to":"bob"}`)
+      assert.deepStrictEqual(yield* said(RedriveJobs.redrive({ ...some, query, edit, dryRun: true })), [
+        0,
+        `would redrive 1 job\njob     ${dead}\nbefore  {"to":"nobody","token":"<redacted>"}\n` +
+        `after   {"to":"bob","token":"<redacted>"}`
+      ])
+      const [, preview] = yield* said(
+        RedriveJobs.redrive({ ...some, jobs: [dead], edit, dryRun: true, output: "ndjson" })
+      )
+      assert.deepInclude(JSON.parse(preview), { found: 1, done: 0, dryRun: true, refused: [] })
+      assert.strictEqual(JSON.parse(preview).sample[0].after.to, "bob")
       assert.deepStrictEqual(yield* said(RedriveJobs.redrive({ ...some, query, edit, yes: true })), [
         0,
         "1 job redriven"
       ])
       const [made] = yield* JobQueue.query(yield* JobFilter.parse("tag:again state:available"))
-      assert.deepStrictEqual([made?.payload, made?.meta.redrivenFrom], [{ to: "bob" }, dead])
+      assert.deepStrictEqual([made?.payload, made?.meta.redrivenFrom], [{ to: "bob", token: "canary" }, dead])
       assert.deepStrictEqual(yield* said(RedriveJobs.redrive({ ...some, jobs: [dead] })), [0, "1 job redriven"])
       assert.isTrue(yield* isDue(dead))
       assert.strictEqual(yield* code(RedriveJobs.redrive({ ...some, jobs: [well] })), 4)

@@ -72,16 +72,9 @@ layer(jobs.layer, { excludeTestServices: true, timeout: 60_000 })("steering", (i
       }])
     }))
 
-  it.effect("a queue that holds jobs keeps its order; an empty one takes another, and a limit must be known", () =>
+  it.effect("a queue is made by its settings, and not where their transaction rolls back", () =>
     Effect.gen(function*() {
       const store = yield* jobs.Store
-      yield* store.enqueue([jobs.job({ queue: "ordered" })])
-      assert.match((yield* store.configure("ordered", { fair: true })) ?? "", /ordered.*empty/)
-      assert.match((yield* store.configure("ordered", { ageingMs: 1000 })) ?? "", /ordered.*empty/)
-      assert.match((yield* store.configure("ordered", { ageingMs: 0.1 })) ?? "", /at least 1/)
-      assert.match((yield* store.configure("ordered", { limit: "nowhere" })) ?? "", /nowhere/)
-      // what it is already stands in nobody's way
-      assert.isNull(yield* store.configure("ordered", { fair: false, ageingMs: null }))
       yield* rolledBack(store.configure("made", { fair: true }))
       assert.isUndefined((yield* store.queues).find(({ name }) => name === "made"))
       assert.isNull(yield* store.configure("made", { fair: true, ageingMs: null }))

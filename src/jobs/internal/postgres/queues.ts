@@ -6,6 +6,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as StoredText from "../../../store/StoredText.ts"
 import type { QueueEnds, QueueSettings, QueueState } from "../../JobStore.ts"
+import * as obstacle from "../obstacle.ts"
 
 export const make = (options: {
   readonly sql: PgClient.PgClient
@@ -90,43 +91,37 @@ export const make = (options: {
     return row !== undefined
   })
 
-  /** Only in a queue without jobs do the orders of before and after not meet. */
-  const orderStands = Effect.fnUntraced(function*(id: number, settings: Partial<QueueSettings>) {
-    const [row] = yield* sql<{ same: boolean; empty: boolean }>`
-      SELECT fair = coalesce(${settings.fair ?? null}::boolean, fair)
-          AND (NOT ${settings.ageingMs !== undefined}::boolean
-            OR ageing_ms IS NOT DISTINCT FROM ${settings.ageingMs ?? null}::float8::bigint) AS same,
-        NOT EXISTS (SELECT FROM ${s}.ready WHERE queue_id = ${id}) AND
-          NOT EXISTS (SELECT FROM ${s}.later WHERE queue_id = ${id}) AS empty
-      FROM ${s}.queue WHERE id = ${id}`
-    return row === undefined || row.same || row.empty
-  })
+  const isEmpty = (id: number) =>
+    Effect.map(
+      sql<{ empty: boolean }>`
+        SELECT NOT EXISTS (SELECT FROM ${s}.ready WHERE queue_id = ${id}) AND
+          NOT EXISTS (SELECT FROM ${s}.later WHERE queue_id = ${id}) AS empty`,
+      ([row]) => row?.empty === true
+    )
 
+  /** Only in a queue without jobs do the orders of before and after not meet. */
   const configure = (queue: string, settings: Partial<QueueSettings>) =>
     sql.withTransaction(Effect.gen(function*() {
       const name = StoredText.text(queue)
-      if (settings.ageingMs !== undefined && settings.ageingMs !== null && !(settings.ageingMs >= 1)) {
-        return `queue ${queue}: a job cannot age by ${settings.ageingMs} ms: give at least 1, or null for no ageing`
-      }
       yield* sql`INSERT INTO ${s}.queue (name) VALUES (${name}) ON CONFLICT DO NOTHING`
-      const [row] = yield* sql<{ id: number }>`SELECT id FROM ${s}.queue WHERE name = ${name} FOR UPDATE`
-      if (row === undefined) return `queue ${queue} was removed at this moment: try again`
+      const [row] = yield* sql<{ id: number; fair: boolean; ageingMs: number | null }>`
+        SELECT id, fair, ageing_ms::float8 AS "ageingMs" FROM ${s}.queue WHERE name = ${name} FOR UPDATE`
+      if (row === undefined) return `it was removed at this moment: try again`
       const { id } = row
-      if (!(yield* orderStands(id, settings))) {
-        return `queue ${queue} holds jobs that were ordered as it is now: change fair or ageing when it is empty`
-      }
-      if (settings.fair !== undefined || settings.ageingMs !== undefined) {
+      const { ageingMs: given, fair, limit } = { ...row, ...settings }
+      if (given !== null && !(given >= 1)) return obstacle.noAge(given)
+      const ageingMs = given === null ? null : Math.round(given)
+      if (fair && ageingMs !== null) return obstacle.ordersTwice
+      const changesOrder = fair !== row.fair || ageingMs !== row.ageingMs
+      if (changesOrder && !(yield* isEmpty(id))) return obstacle.orderStands
+      const limitedBy = limit === undefined ? undefined : yield* limitId(limit)
+      if (limit !== undefined && limit !== null && limitedBy === undefined) return obstacle.noLimit(limit)
+      if (changesOrder) {
         yield* sql`
-          UPDATE ${s}.queue SET fair = coalesce(${settings.fair ?? null}::boolean, fair), updated_at = now(),
-            ageing_ms = CASE WHEN ${settings.ageingMs !== undefined}::boolean
-              THEN ${settings.ageingMs ?? null}::float8::bigint ELSE ageing_ms END
+          UPDATE ${s}.queue SET fair = ${fair}::boolean, ageing_ms = ${ageingMs}::float8::bigint, updated_at = now()
           WHERE id = ${id}`
       }
-      if (settings.limit !== undefined) {
-        const limit = yield* limitId(settings.limit)
-        if (limit === undefined) return `queue ${queue}: there is no limit ${settings.limit}: set it first`
-        yield* sql`SELECT ${s}.limit_queue(${id}, ${limit}::int)`
-      }
+      if (limitedBy !== undefined) yield* sql`SELECT ${s}.limit_queue(${id}, ${limitedBy}::int)`
       yield* wake([id, 0])
       return null
     }))

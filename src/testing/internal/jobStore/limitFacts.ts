@@ -96,6 +96,34 @@ export const limitFacts = (fact: Fact) => {
   )
 
   fact(
+    "what stands in the way of a setting is said in the same words, and nothing is changed",
+    Effect.gen(function*() {
+      const { enqueue, queue, store } = yield* lane
+      const name = yield* fresh("limit")
+      yield* enqueue({})
+      assert.strictEqual(
+        yield* store.configure(queue, { limit: name }),
+        `there is no limit ${name}: set it first`
+      )
+      const order = "it holds jobs that were ordered as it is now: change fair or ageing when it is empty"
+      assert.strictEqual(yield* store.configure(queue, { fair: true }), order)
+      assert.strictEqual(yield* store.configure(queue, { ageingMs: 1000 }), order)
+      assert.strictEqual(
+        yield* store.configure(queue, { fair: true, ageingMs: 1000 }),
+        "it can order by tenant (fair) or by age (ageing), not by both"
+      )
+      assert.strictEqual(
+        yield* store.configure(queue, { ageingMs: 0.1 }),
+        "a job cannot age by 0.1 ms: give at least 1, or null for no ageing"
+      )
+      // what it is already stands in nobody's way
+      assert.isNull(yield* store.configure(queue, { fair: false, ageingMs: null, limit: null }))
+      const state = (yield* store.queues).find((each) => each.name === queue)
+      assert.deepInclude(state ?? {}, { fair: false, ageingMs: null, limit: null })
+    })
+  )
+
+  fact(
     "a rate lets a burst start, and then one for each interval",
     Effect.gen(function*() {
       const { claimNames, enqueue, store } = yield* lane
