@@ -8,7 +8,7 @@
  * - `epoch` counts claims and rescues and never goes back: what an older attempt writes is refused (fenced);
  * - a worker whose lease ran out claims nothing, and its jobs are taken back by whoever calls `rescue`;
  * - a job is discarded by the third of its workers that died, if that one ran nothing else (`isolate`), and by the tenth
- *   whatever it ran; not by workers that were stopped, cut off or came back;
+ *   whatever it ran; not by workers that were stopped or cut off, as far as that can be told, or came back before;
  * - a unique key has at most one holder, and the loser of an uncommitted holder waits for its end;
  * - no more jobs of a limit key run than it has permits, and no more start in any window than its rate allows;
  * - the store's clock is the only clock.
