@@ -11,12 +11,13 @@ import type { JobWorker } from "../jobs/JobWorker.ts"
  * @category services
  */
 export class CurrentWorker extends Context.Service<CurrentWorker, {
-  /** Null: none has begun. */
-  readonly get: Effect.Effect<JobWorker["Service"] | null>
-  readonly set: (worker: JobWorker["Service"]) => Effect.Effect<void>
+  /** Null: none has begun, and whether one is to is not said yet. */
+  readonly get: Effect.Effect<JobWorker["Service"] | "none" | null>
+  /** `none`: this process is to have none. */
+  readonly set: (worker: JobWorker["Service"] | "none") => Effect.Effect<void>
 }>()("ostinato/service/CurrentWorker") {
   static readonly layer = Layer.sync(CurrentWorker, () => {
-    let current: JobWorker["Service"] | null = null
+    let current: JobWorker["Service"] | "none" | null = null
     return CurrentWorker.of({
       get: Effect.sync(() => current),
       set: (worker) =>

@@ -2,7 +2,8 @@
  * Whether the service lives and whether it can take work, for whoever operates it.
  *
  * `/livez` answers while the process turns, whatever the database does. `/readyz` is 200 only when the database
- * answers, no supervised fiber fails again and again, its worker works and the service is not draining; otherwise 503.
+ * answers, no supervised fiber fails again and again, its scheduler and its worker have begun and the service is not
+ * draining; otherwise 503.
  * Both say why. The database is asked on the connections of the house: a pool that user code has filled is not taken for
  * an outage. A scheduler that is disabled, and a worker that this process has not, are told as such, and are ready.
  */
@@ -45,13 +46,18 @@ const checks = Effect.gen(function*() {
       : broken.map((fiber) => `${fiber.name} failed ${fiber.failures} times: ${fiber.lastFailure?.message}`).join("; ")
   }
   const state = yield* scheduler.status
-  return [database, fibers, { name: "scheduler", ok: state !== "stopping", detail: state }, yield* worker]
+  return [database, fibers, {
+    name: "scheduler",
+    ok: state === "running" || state === "disabled",
+    detail: state === "stopped" ? "does not run: it has not begun, or has ended" : state
+  }, yield* worker]
 })
 
 const worker = Effect.gen(function*(): Effect.fn.Return<Check, never, CurrentWorker | ServiceConfig> {
   const { role } = yield* ServiceConfig
   const current = yield* (yield* CurrentWorker).get
-  if (current === null) {
+  if (current === null) return { name: "worker", ok: false, detail: "has not begun" }
+  if (current === "none") {
     return {
       name: "worker",
       ok: true,

@@ -163,7 +163,12 @@ const Worker = <Provides, E>({ jobs }: AppModule<Provides, E>) =>
       : Object.fromEntries(
         Object.entries(named).map(([name, concurrency]) => [name, { ...jobs?.queues[name], concurrency }])
       )
-    if (jobs === undefined || !isOf(role, "worker") || Object.keys(queues).length === 0) return JobMaintenance.layer()
+    if (jobs === undefined || !isOf(role, "worker") || Object.keys(queues).length === 0) {
+      return Layer.merge(
+        JobMaintenance.layer(),
+        Layer.effectDiscard(Effect.flatMap(CurrentWorker, (current) => current.set("none")))
+      )
+    }
     const worker = JobWorker.layer({
       queues,
       tasks: jobs.tasks.map(({ serving }) => serving),
@@ -209,16 +214,16 @@ const Started = Layer.effectDiscard(Effect.gen(function*() {
   const scheduler = yield* TaskScheduler.TaskScheduler
   const worker = yield* CurrentWorker
   const server = yield* HttpServer.HttpServer
-  yield* Effect.logInfo(`listening on ${HttpServer.formatAddress(server.address)}`)
   if (!config.schedulerEnabled) yield* Effect.logInfo("schedules are disabled by TASK_SCHEDULER_ENABLED")
   const stopWorker = Effect.flatMap(
     worker.get,
-    (current) => current === null ? Effect.void : Effect.asVoid(current.stop)
+    (current) => current === null || current === "none" ? Effect.void : Effect.asVoid(current.stop)
   )
   yield* Effect.acquireRelease(
     scheduler.start,
     () => Effect.all([scheduler.stop, stopWorker], { concurrency: 2, discard: true })
   )
+  yield* Effect.logInfo(`listening on ${HttpServer.formatAddress(server.address)}`)
   yield* Effect.addFinalizer(() =>
     Effect.logInfo(`stopping: no new run begins, those in flight may go on for ${Duration.format(config.drain)}`)
   )

@@ -1,11 +1,15 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
@@ -14,7 +18,11 @@ import { RunLog } from "ostinato/core/RunLog"
 import { Supervisor } from "ostinato/core/Supervisor"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
+import * as TaskScheduler from "ostinato/schedule/TaskScheduler"
 import * as Timetable from "ostinato/schedule/Timetable"
+import { CurrentWorker } from "ostinato/service/CurrentWorker"
+import * as Health from "ostinato/service/Health"
+import * as ServiceConfig from "ostinato/service/ServiceConfig"
 import { ControlSql } from "ostinato/store/ControlSql"
 import * as ServiceProcess from "../e2e/ServiceProcess.ts"
 import { Bare, beside } from "./BareService.ts"
@@ -154,6 +162,35 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
       assert.include(body, `{"name":"database","ok":true,"detail":"answers"}`)
       yield* release.open
       yield* Fiber.join(holders)
+    }))
+
+  it.effect("is ready only once its scheduler and its worker have begun, and says which has not", () =>
+    Effect.gen(function*() {
+      let phase: TaskScheduler.Status = "stopped"
+      const current = Context.get(yield* Layer.build(Layer.fresh(CurrentWorker.layer)), CurrentWorker)
+      const context = yield* Effect.context<ControlSql | Supervisor>()
+      const routes = Health.layer.pipe(Layer.provide([
+        Layer.succeedContext(Context.pick(ControlSql, Supervisor)(context)),
+        Layer.succeed(CurrentWorker, current),
+        Layer.mock(TaskScheduler.TaskScheduler, { status: Effect.sync(() => phase) }),
+        Layer.effect(ServiceConfig.ServiceConfig, ServiceConfig.load)
+      ]))
+      const { dispose, handler } = HttpRouter.toWebHandler(Layer.provide(routes, NodeHttpServer.layerHttpServices))
+      yield* Effect.addFinalizer(() => Effect.promise(dispose))
+      const ready = Effect.promise(async () => {
+        const response = await handler(new Request("http://localhost/readyz"))
+        return [response.status, await response.text()] as const
+      })
+      const [status, said] = yield* ready
+      assert.strictEqual(status, 503)
+      assert.include(said, `{"name":"scheduler","ok":false,"detail":"does not run: it has not begun, or has ended"}`)
+      assert.include(said, `{"name":"worker","ok":false,"detail":"has not begun"}`)
+      phase = "running"
+      assert.strictEqual((yield* ready)[0], 503)
+      yield* current.set("none")
+      assert.deepStrictEqual((yield* ready)[0], 200)
+      phase = "stopping"
+      assert.strictEqual((yield* ready)[0], 503)
     }))
 
   it.effect("D.2 S1.23 is ready again as soon as a fiber runs that had failed again and again", () =>
