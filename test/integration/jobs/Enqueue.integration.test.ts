@@ -48,7 +48,7 @@ layer(store, { excludeTestServices: true })("enqueue", (it) => {
       const { enqueue } = yield* Store
       const sql = yield* PgClient.PgClient
       for (const keyed of [false, true]) {
-        yield* sql`SELECT setval('ostinato.job_seq', (1 << 19) - 10)`
+        yield* sql`SELECT setval('ostinato.job_seq', (1 << 16) - 2)`
         const jobs = Array.from(
           { length: 20 },
           (_, n) => job({ queue: "round", unique: keyed ? unique(`round ${n}`) : null })

@@ -41,18 +41,14 @@ select array_agg(id order by n),
 end $$`
 
 /**
- * The same for jobs that are due at once and have all but payload and meta in common, as those of a bulk have. What is wide
- * goes straight into its table; only the ids are held. They ascend in the order of the arrays, in which a function that
- * gives rows is read, and carry one instant.
+ * The same for jobs that are due at once and have all but payload and meta in common, as those of a bulk have. Each table is
+ * filled from the arrays themselves, in the order of the ids.
  */
 const alike = (s: string) =>
   `create function ${s}.enqueue_alike(p_queue int, p_task int, p_priority smallint, p_max smallint, p_tenant text,
   p_args text[], p_meta text[],
   out ids bigint[], out duplicates boolean[], out parked int[], out parked_keys text[], out due_ms bigint)
 language plpgsql set jit = off set plan_cache_mode = force_generic_plan as $$
-declare
-  instant bigint := ${s}.id_floor(clock_timestamp());
-  low bigint := nextval('${s}.job_seq') & 524287;
 begin
 if exists (select from ${s}.queue q where q.id = p_queue
     and (q.fair or q.ageing_ms is not null or q.limit_id is not null)) then
@@ -62,14 +58,9 @@ if exists (select from ${s}.queue q where q.id = p_queue
     array_fill(p_tenant, array[cardinality(p_args)])) e;
   return;
 end if;
-with b as (
-  insert into ${s}.job(id, ord, queue_id, task_id, priority, max_attempts, tenant, args, meta)
-  select id, id, p_queue, p_task, p_priority, p_max, p_tenant, args::jsonb, meta::jsonb
-  from (
-    select ${s}.id_of(instant, low, number) as id, args, meta
-    from (select nextval('${s}.job_seq') as number, unnest(p_args) as args, unnest(p_meta) as meta) t) x
-  returning id
-), r as (insert into ${s}.ready(queue_id, priority, ord, job_id) select p_queue, p_priority, id, id from b
-)
-select array_agg(id) into ids from b;
+ids := ${s}.new_ids(cardinality(p_args));
+insert into ${s}.job(id, ord, queue_id, task_id, priority, max_attempts, tenant, args, meta)
+select id, id, p_queue, p_task, p_priority, p_max, p_tenant, args::jsonb, meta::jsonb
+from (select unnest(ids) as id, unnest(p_args) as args, unnest(p_meta) as meta) t;
+insert into ${s}.ready(queue_id, priority, ord, job_id) select p_queue, p_priority, id, id from unnest(ids) id;
 end $$`

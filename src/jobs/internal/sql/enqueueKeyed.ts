@@ -5,6 +5,9 @@
  */
 import { byArray } from "./settings.ts"
 
+/** Fewer jobs than these save less than the savepoint costs. */
+const quickFrom = 16
+
 export const enqueueKeyed = (s: string): ReadonlyArray<string> => [
   `create function ${s}.enqueue_keyed(p_queue int[], p_task int[], p_args text[], p_meta text[], p_priority smallint[],
   p_max smallint[], p_delay_ms bigint[], p_run_at timestamptz[], p_tenant text[], p_key bytea[], p_within_ms bigint[],
@@ -13,8 +16,6 @@ export const enqueueKeyed = (s: string): ReadonlyArray<string> => [
 language plpgsql ${byArray} as $$
 #variable_conflict use_column
 declare
-  instant bigint := ${s}.id_floor(clock_timestamp());
-  low bigint := nextval('${s}.job_seq') & 524287;
   own bigint[]; taken bytea[]; winners bigint[]; at int; one record;
 begin
 if exists (select from ${s}.queue q where q.id = any(p_queue)
@@ -25,26 +26,38 @@ if exists (select from ${s}.queue q where q.id = any(p_queue)
   return;
 end if;
 if p_wait_ms is not null then perform set_config('lock_timeout', p_wait_ms || 'ms', true); end if;
-own := array(
-  select ${s}.id_of(instant, low, number)
-  from (select nextval('${s}.job_seq') as number from generate_series(1, cardinality(p_queue))) t);
-with u as (
-  insert into ${s}.uniq(key, job_id, until, release)
-  select ukey, id, coalesce(now() + within_ms * interval '1 millisecond', 'infinity'), coalesce(release, 'd') from (
-    select distinct on (t.ukey) t.* from unnest(own, p_key, p_within_ms, p_release) with ordinality
-      as t(id, ukey, within_ms, release, n) where t.ukey is not null order by t.ukey, t.n) k
-  on conflict (key) do nothing
-  returning key, job_id
-)
-select array_agg(key), array_agg(job_id) into taken, winners from u;
-if cardinality(winners) = cardinality(own) then
-  ids := own;
-  duplicates := array_fill(false, array[cardinality(own)]);
-else
-  select array_agg(case when t.ukey is null then t.id else k.job_id end order by t.n),
-    array_agg(t.ukey is not null and k.job_id is distinct from t.id order by t.n) into ids, duplicates
-  from unnest(own, p_key) with ordinality as t(id, ukey, n) left join unnest(taken, winners) as k(key, job_id) on k.key = t.ukey;
+own := ${s}.new_ids(cardinality(p_queue));
+-- keys that are all new, as those of a bulk mostly are, go in without a look before each; where that was wrong, nothing was done
+if cardinality(own) >= ${quickFrom} and array_position(p_key, null) is null
+    and not exists (select from ${s}.uniq where key = any(p_key)) then
+  begin
+    insert into ${s}.uniq(key, job_id, until, release)
+    select ukey, id, coalesce(now() + within_ms * interval '1 millisecond', 'infinity'), coalesce(release, 'd')
+    from (select unnest(own) as id, unnest(p_key) as ukey, unnest(p_within_ms) as within_ms, unnest(p_release) as release) k
+    order by ukey;
+    ids := own;
+  exception when unique_violation then null;
+  end;
 end if;
+if ids is null then
+  with u as (
+    insert into ${s}.uniq(key, job_id, until, release)
+    select ukey, id, coalesce(now() + within_ms * interval '1 millisecond', 'infinity'), coalesce(release, 'd') from (
+      select distinct on (t.ukey) t.* from unnest(own, p_key, p_within_ms, p_release) with ordinality
+        as t(id, ukey, within_ms, release, n) where t.ukey is not null order by t.ukey, t.n) k
+    on conflict (key) do nothing
+    returning key, job_id
+  )
+  select array_agg(key), array_agg(job_id) into taken, winners from u;
+  if cardinality(winners) = cardinality(own) then
+    ids := own;
+  else
+    select array_agg(case when t.ukey is null then t.id else k.job_id end order by t.n),
+      array_agg(t.ukey is not null and k.job_id is distinct from t.id order by t.n) into ids, duplicates
+    from unnest(own, p_key) with ordinality as t(id, ukey, n) left join unnest(taken, winners) as k(key, job_id) on k.key = t.ukey;
+  end if;
+end if;
+if duplicates is null then duplicates := array_fill(false, array[cardinality(own)]); end if;
 insert into ${s}.job(id, ord, queue_id, task_id, priority, max_attempts, release, tenant, ukey, args, meta)
 select id, id, queue_id, task_id, coalesce(priority, 0), coalesce(max_attempts, 20),
   case when ukey is not null then coalesce(release, 'd') end, tenant, ukey, args::jsonb, meta::jsonb
