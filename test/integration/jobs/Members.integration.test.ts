@@ -178,7 +178,7 @@ layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, time
       const { url } = yield* Database
       yield* sql`CREATE TABLE IF NOT EXISTS written (member int, at timestamptz DEFAULT clock_timestamp())`
       const [id = ""] = yield* parts.enqueue("work", 1)
-      const child = yield* Program.start("../jobs/member.ts", [Redacted.value(url), "1500", "200"])
+      const child = yield* Program.start("../jobs/member.ts", [Redacted.value(url), "3000", "200"])
       const claimed = yield* Program.readJson(child)
       assert.deepStrictEqual(claimed["ids"], [id])
       yield* until(sql`SELECT FROM written`, (rows) => rows.length > 2)
@@ -206,7 +206,7 @@ layer(Layer.provideMerge(shared, parts.layer), { excludeTestServices: true, time
       yield* sql`CREATE TABLE IF NOT EXISTS written (member int, at timestamptz DEFAULT clock_timestamp())`
       const [id = ""] = yield* parts.enqueue("work", 1)
       yield* parts.lost(id, 2)
-      const child = yield* Program.start("../jobs/member.ts", [Redacted.value(url), "1500", "200", "1000"])
+      const child = yield* Program.start("../jobs/member.ts", [Redacted.value(url), "3000", "200", "1000"])
       const member = Number((yield* Program.readJson(child))["member"])
       yield* parts.isolate(id, member)
       yield* until(rowOf(member), (row) => (row?.pid ?? 0) > 0)
