@@ -425,6 +425,8 @@ export interface Steering {
   readonly queues: Answer<ReadonlyArray<QueueState>>
   /** Of the queues of which a job ended within so many milliseconds from now. */
   readonly ends: (withinMs: number) => Answer<ReadonlyArray<QueueEnds>>
+  /** Jobs that one more worker could run now, and for how long the oldest of them has waited. */
+  readonly runnable: (queue: string) => Answer<{ readonly jobs: number; readonly oldestMs: number }>
   readonly pause: (queue: string, paused: boolean) => Effect.Effect<void, JobStoreUnavailable | QueueNotFound>
   /** Makes the queue known where it is not. Answers what stands in the way, or null. */
   readonly configure: (queue: string, settings: Partial<QueueSettings>) => Answer<string | null>

@@ -100,6 +100,36 @@ export const all = (
     })
   })
 
+/**
+ * What an autoscaler asks for.
+ *
+ * @category models
+ */
+export interface Backlog {
+  /**
+   * Jobs that one more worker could run now: due, and neither paused (their queue, task or tenant) nor waiting for a limit or
+   * for other jobs.
+   */
+  readonly runnable: number
+  readonly running: number
+  /** Milliseconds that the oldest of those that could run has waited; 0 where there is none. */
+  readonly oldestMs: number
+}
+
+/**
+ * How much work of a queue waits for nothing but a worker.
+ *
+ * @category getters
+ */
+export const backlog = (name: string): Effect.Effect<Backlog, JobStoreUnavailable | QueueNotFound, JobStore> =>
+  Effect.gen(function*() {
+    const store = yield* JobStore
+    const found = (yield* store.queues).find((queue) => queue.name === name)
+    if (found === undefined) return yield* new QueueNotFound({ queue: name })
+    const { jobs: runnable, oldestMs } = yield* store.runnable(name)
+    return { runnable, running: found.counts.running, oldestMs }
+  })
+
 /** Milliseconds: nothing is kept for 100 years. */
 const longest = 3_155_760_000_000
 

@@ -45,9 +45,9 @@ export const layer = HttpApiBuilder.group(
       list: () => Effect.map(told(QueueSummaries.list), (items) => ({ items })),
       get: ({ params }) => found(QueueSummaries.get(params.name)),
       backlog: ({ params }) =>
-        Effect.map(found(QueueSummaries.get(params.name)), ({ counts, oldestMs, parked }) => ({
-          available: counts.available - parked,
-          running: counts.running,
+        Effect.map(found(JobQueue.backlog(params.name)), ({ oldestMs, runnable, running }) => ({
+          available: runnable,
+          running,
           oldestSeconds: oldestMs / 1000
         })),
       pause: ({ params }) => found(QueueSummaries.pause(params.name, true)),

@@ -114,7 +114,10 @@ export type QueueSummary = typeof QueueSummary.Type
  * @category models
  */
 export const Backlog = Schema.Struct({
-  /** Jobs that could run now. */
+  /**
+   * Jobs that one more worker could run now: none of a paused queue, task or tenant, and none that waits for a limit or for
+   * other jobs.
+   */
   available: Schema.Int,
   running: Schema.Int,
   /** Seconds that the oldest of those that could run has waited. */

@@ -123,6 +123,7 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
       erase: (ids) => step(() => control.erase(tables, ids)),
       queues: look((now) => query.queues(tables, now)),
       ends: (withinMs) => look((now) => ends.since(tables, now - withinMs)),
+      runnable: (queue) => look((now) => query.runnable(tables, queue, now)),
       pause: (name, paused) =>
         Effect.flatMap(
           step((now) => queueSettings.pause(tables, name, paused, now)),

@@ -213,5 +213,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("interop", (it) =>
         claimed!.id
       }::bigint`
       assert.strictEqual(yield* metric, 7 * 5)
+      yield* store.pause("scaled", true)
+      assert.strictEqual(yield* metric, 0)
     }))
 })

@@ -82,6 +82,24 @@ export const queues = (tables: Tables, now: number): ReadonlyArray<QueueState> =
   return Array.from(states.values()).sort((a, b) => a.name < b.name ? -1 : 1)
 }
 
+/** Jobs of a queue that one more worker could run now. */
+export const runnable = (tables: Tables, name: string, now: number) => {
+  const found = { jobs: 0, oldestMs: 0 }
+  if (tables.queues.get(name)?.pausedAt !== null) return found
+  for (const row of tables.rows.values()) {
+    if (row.queue.name !== name || !isRunnable(row, now) || isHeld(tables, row)) continue
+    found.jobs += 1
+    found.oldestMs = Math.max(found.oldestMs, now - row.at)
+  }
+  return found
+}
+
+const isRunnable = ({ at, place }: Row, now: number) =>
+  place === "available" || (place === "scheduled" || place === "retryable" || place === "slotted") && at <= now
+
+const isHeld = ({ holds }: Tables, row: Row) =>
+  holds.has(`task:${row.task}`) || holds.has(`tenant:${row.meta?.origin?.tenant}`)
+
 const stateOfQueue = ({ name, pausedAt, settings }: Queue) => ({
   ...settings,
   name,

@@ -82,6 +82,14 @@ export const make = (options: {
       WHERE d.finished_at > now() - ${withinMs}::float8 * interval '1 millisecond'
       GROUP BY q.name`.unprepared
 
+  const runnable = (queue: string) =>
+    Effect.map(
+      sql<{ jobs: number; oldestMs: number }>`
+        SELECT jobs::int AS jobs, coalesce(greatest(0, extract(epoch FROM now() - oldest) * 1000), 0)::float8 AS "oldestMs"
+        FROM ${s}.runnable(${StoredText.text(queue)})`.unprepared,
+      ([row]) => ({ jobs: row?.jobs ?? 0, oldestMs: Math.round(row?.oldestMs ?? 0) })
+    )
+
   /** Whether there is such a queue. */
   const pause = Effect.fnUntraced(function*(queue: string, paused: boolean) {
     const [row] = yield* sql<{ id: number }>`
@@ -132,5 +140,5 @@ export const make = (options: {
       ([row]) => row?.id
     )
 
-  return { list, ends, pause, configure }
+  return { list, ends, runnable, pause, configure }
 }

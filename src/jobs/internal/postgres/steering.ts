@@ -58,6 +58,7 @@ export const make = (
     erase: (ids, by) => write("erase", (parts) => parts.erase(ids, by)),
     queues: outside("list queues", house.queues.list),
     ends: (withinMs) => outside("count ends", house.queues.ends(withinMs)),
+    runnable: (queue) => outside("count what could run", house.queues.runnable(queue)),
     pause: (queue, paused) =>
       Effect.flatMap(
         write(paused ? "pause" : "resume", (parts) => parts.queues.pause(queue, paused)),

@@ -56,25 +56,38 @@ end $$`
 const literal = (s: string) => `'${s.slice(1, -1)}'`
 
 /**
- * Seconds of work that wait in a queue, rounded up: available jobs times how long one has taken of late, in seconds, over
- * the last 1,000 that completed within an hour. Until one has completed it is the number of those that wait. For an
- * autoscaler that asks for one number: divide by how fast the queue is to be empty.
+ * Jobs of a queue that one more worker could run now, and since when the oldest of them waits; null where there is none.
+ * Not those of a paused queue, task or tenant, nor those that wait for a limit.
+ */
+const runnable = (s: string) =>
+  `create function ${s}.runnable(queue text, out jobs bigint, out oldest timestamptz) language sql stable as $$
+  with q as (select id from ${s}.queue where name = $1 and paused_at is null
+  ), w as (
+    select r.job_id, r.available_at as since from ${s}.ready r join q on r.queue_id = q.id where r.worker_id is null
+    union all
+    select l.job_id, l.run_at from ${s}.later l join q on l.queue_id = q.id where l.state in ('s', 'r', 'a') and l.run_at <= now()
+  )
+  select count(*), min(w.since) from w
+  where not exists (select from ${s}.holds) or not exists (
+    select from ${s}.job j join ${s}.task t on t.id = j.task_id
+    join ${s}.holds h on h.name in ('task:' || t.name, 'tenant:' || (j.meta #>> '{origin,tenant}')) where j.id = w.job_id) $$`
+
+/**
+ * Seconds of work that one more worker could do in a queue, rounded up: runnable jobs times how long one has taken of late,
+ * in seconds, over the last 1,000 that completed within an hour. Until one has completed it is the number of those jobs.
+ * For an autoscaler that asks for one number: divide by how fast the queue is to be empty.
  */
 const scalingMetric = (s: string) =>
   `create function ${s}.scaling_metric(queue text) returns bigint language sql stable as $$
-  with q as (select id from ${s}.queue where name = $1
-  ), w as (
-    select (select count(*) from ${s}.ready r where r.queue_id = q.id and r.worker_id is null)
-      + (select count(*) from ${s}.later l where l.queue_id = q.id and l.state in ('s', 'r', 'a') and l.run_at <= now()) as n from q
-  ), d as (
+  with d as (
     select avg(greatest(0, extract(epoch from x.finished_at - x.claimed_at))) as s from (
-      select d.finished_at, d.claimed_at from ${s}.done d join q on true
+      select d.finished_at, d.claimed_at from ${s}.done d join ${s}.queue q on q.name = $1
       where d.job_id > ${s}.id_floor(now() - interval '1 day') and d.outcome = 'c' and d.claimed_at is not null
         and d.finished_at > now() - interval '1 hour'
         and exists (select from ${s}.job j where j.id = d.job_id and j.queue_id = q.id)
       order by d.job_id desc limit 1000) x
   )
-  select coalesce(ceil(w.n * case when d.s is null then 1 else greatest(d.s, 0.001) end), 0)::bigint from d left join w on true $$`
+  select ceil(w.jobs * case when d.s is null then 1 else greatest(d.s, 0.001) end)::bigint from d, ${s}.runnable($1) w $$`
 
 /** States by key of Effect's own modules: rate limits and circuits. */
 const keyedState = (s: string) =>
@@ -82,4 +95,6 @@ const keyedState = (s: string) =>
   kind text not null, key text not null, state jsonb not null, expires_at timestamptz not null, primary key (kind, key)
 ) with (fillfactor = 50)`
 
-export const interop = (s: string): ReadonlyArray<string> => [enqueueJob(s), scalingMetric(s), keyedState(s)]
+export const interop = (
+  s: string
+): ReadonlyArray<string> => [enqueueJob(s), runnable(s), scalingMetric(s), keyedState(s)]

@@ -173,6 +173,35 @@ export const controlFacts = (fact: Fact) => {
   )
 
   fact(
+    "S3.29 counts for an autoscaler what one more worker could run: nothing that is paused, held, limited or not due",
+    Effect.gen(function*() {
+      const { claim, enqueue, queue, store } = yield* lane
+      const [task, tenant, limit] = [yield* fresh("task"), yield* fresh("tenant"), yield* fresh("limit")]
+      const jobs = Effect.map(store.runnable(queue), ({ jobs }) => jobs)
+      yield* store.limits.set({ name: limit, permits: 1, rate: null })
+      const limited = { limit: { name: limit, key: "k", strict: false } }
+      yield* enqueue({}, {}, { delayMs: later }, { after: [{ parent: 0, on: "any" }] })
+      yield* enqueue(limited, limited, limited)
+      yield* enqueue({ task }, { tenant, meta: { origin: { tenant, actor: null } } })
+      assert.strictEqual(yield* jobs, 5)
+      assert.isAtLeast((yield* store.runnable(queue)).oldestMs, 0)
+      yield* store.holds.put(`task:${task}`)
+      assert.strictEqual(yield* jobs, 4)
+      yield* store.holds.put(`tenant:${tenant}`)
+      assert.strictEqual(yield* jobs, 3)
+      assert.strictEqual((yield* claim(2)).length, 2)
+      assert.strictEqual(yield* jobs, 1)
+      yield* store.pause(queue, true)
+      assert.deepStrictEqual(yield* store.runnable(queue), { jobs: 0, oldestMs: 0 })
+      yield* store.pause(queue, false)
+      yield* store.holds.release(`task:${task}`)
+      yield* store.holds.release(`tenant:${tenant}`)
+      assert.strictEqual(yield* jobs, 3)
+      assert.deepStrictEqual(yield* store.runnable(yield* fresh("unknown")), { jobs: 0, oldestMs: 0 })
+    })
+  )
+
+  fact(
     "S3.29 counts what ended within a time by queue and end, with how long it ran",
     Effect.gen(function*() {
       const { claimed, end, enqueue, queue, store } = yield* lane
