@@ -9,8 +9,8 @@ import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as SchemaIssue from "effect/SchemaIssue"
 
 /**
- * Answers 400 with `detail` for people and `errors`, 100 at most, for programs. An answer of the service's own that does not fit is its
- * fault: logged, and told as 500.
+ * Answers 400 with `detail` for people and `errors`, 100 at most, for programs. An answer of the service's own that does not
+ * fit is its fault: logged, and told as 500.
  *
  * @category layers
  */
