@@ -41,6 +41,8 @@ const byTag: Record<string, number> = {
   JobInvalid: ExitCode.usage,
   JobNotFound: ExitCode.notFound,
   JobSettingRefused: ExitCode.conflict,
+  JobSettingUsed: ExitCode.conflict,
+  LimitNotFound: ExitCode.notFound,
   NoJobs: ExitCode.notFound,
   NothingDone: ExitCode.conflict,
   PartlyDone: ExitCode.partial,

@@ -72,6 +72,24 @@ const limit = Command.make(
     Command.provide(configured)
   )
 
+const remove = Command.make(
+  "remove",
+  {
+    name: Argument.String("name").pipe(Argument.withDescription("Name of the queue, or with --limit of the limit")),
+    limit: Flag.Boolean("limit").pipe(
+      Flag.withDescription("Remove the limit of that name, which nothing may use any more"),
+      Flag.withDefault(false)
+    ),
+    ...Output.flags
+  },
+  (wish) =>
+    Effect.flatMap(Effect.promise(() => import("./commands/removeQueue.ts")), ({ removeQueue }) => removeQueue(wish))
+)
+  .pipe(
+    Command.withDescription("Forget a queue that holds no job and that no worker serves, or a limit"),
+    Command.provide(configured)
+  )
+
 /** The command with all of its own. */
 export const queues = Command.make("queues").pipe(
   Command.withDescription("Queues of durable jobs"),
@@ -81,6 +99,7 @@ export const queues = Command.make("queues").pipe(
     pausing("pause", true, "Let no job of a queue start, on any node"),
     pausing("resume", false, "Let the jobs of a paused queue start again"),
     drain,
-    limit
+    limit,
+    remove
   ])
 )

@@ -148,6 +148,33 @@ export class JobSettingRefused extends Schema.TaggedError<JobSettingRefused>()("
 }
 
 /**
+ * A queue or a limit cannot be removed, because something uses it.
+ *
+ * @category errors
+ */
+export class JobSettingUsed extends Schema.TaggedError<JobSettingUsed>()("JobSettingUsed", {
+  /** e.g. `queue sync`. */
+  of: Schema.String,
+  /** What uses it. */
+  detail: Schema.String
+}) {
+  override get message() {
+    return `${this.of} cannot be removed: ${this.detail}`
+  }
+}
+
+/**
+ * There is no such limit.
+ *
+ * @category errors
+ */
+export class LimitNotFound extends Schema.TaggedError<LimitNotFound>()("LimitNotFound", { limit: Schema.String }) {
+  override get message() {
+    return `there is no limit "${this.limit}"`
+  }
+}
+
+/**
  * The job that was awaited ended without a result: it was cancelled or discarded for another reason than its own error,
  * or is no longer kept.
  *

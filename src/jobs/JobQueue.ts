@@ -42,7 +42,19 @@ export {
 export { explain } from "./JobExplanation.ts"
 export { editing, redrive, type Redriven } from "./JobRedrive.ts"
 export { wait as result } from "./JobResult.ts"
-export { configure, drain, limits, pause, paused, queue, queues, resume, setLimit } from "./QueueControl.ts"
+export {
+  configure,
+  drain,
+  limits,
+  pause,
+  paused,
+  queue,
+  queues,
+  remove,
+  removeLimit,
+  resume,
+  setLimit
+} from "./QueueControl.ts"
 export { backlog, stats } from "./QueueStats.ts"
 export type { EnqueueError, JobOptions, JobRequest }
 

@@ -292,6 +292,13 @@ export interface JobRetention {
   readonly jobs?: number | undefined
 }
 
+/**
+ * What became of a removal: `unknown` where nothing was there; otherwise what still uses it, in words.
+ *
+ * @category models
+ */
+export type Removal = "removed" | "unknown" | { readonly usedBy: string }
+
 type Answer<A> = Effect.Effect<A, JobStoreUnavailable>
 
 /**
@@ -430,6 +437,11 @@ export interface Steering {
   readonly pause: (queue: string, paused: boolean) => Effect.Effect<void, JobStoreUnavailable | QueueNotFound>
   /** Makes the queue known where it is not. Answers what stands in the way, or null. */
   readonly configure: (queue: string, settings: Partial<QueueSettings>) => Answer<string | null>
+  /**
+   * Forgets the settings of a queue that holds no job and that no living worker serves. History stays, and the queue is known
+   * again as soon as it is used.
+   */
+  readonly remove: (queue: string) => Answer<Removal>
   /** Kinds and tenants that are paused, as `task:<name>` and `tenant:<name>`. Releasing one lets its jobs go on. */
   readonly holds: {
     readonly list: Answer<ReadonlySet<string>>
@@ -439,6 +451,8 @@ export interface Steering {
   readonly limits: {
     readonly list: Answer<ReadonlyArray<Limit>>
     readonly set: (limit: Limit) => Answer<void>
+    /** Of one that no queue obeys and no job names that has not ended. */
+    readonly remove: (name: string) => Answer<Removal>
     /** Takes `units` of the rate of a key at once, or says after how many milliseconds to ask again. */
     readonly take: (name: string, key: string, units: number) => Answer<{ readonly retryMs: number }>
     /** Nothing of the key starts for so long: the far side said so. */

@@ -12,7 +12,13 @@ import * as RetryPolicy from "../core/RetryPolicy.ts"
 import * as Sleeper from "../core/Sleeper.ts"
 import type { Any } from "../core/Task.ts"
 import { badName } from "./internal/payload/names.ts"
-import { JobSettingRefused, type JobStoreUnavailable, QueueNotFound } from "./JobError.ts"
+import {
+  JobSettingRefused,
+  JobSettingUsed,
+  type JobStoreUnavailable,
+  LimitNotFound,
+  QueueNotFound
+} from "./JobError.ts"
 import * as JobFilter from "./JobFilter.ts"
 import { JobStore, type Limit, type QueueSettings, type QueueState } from "./JobStore.ts"
 
@@ -152,6 +158,41 @@ export const configure = (
     const store = yield* JobStore
     const obstacle = yield* store.configure(name, wanted)
     if (obstacle !== null) return yield* refuse(obstacle)
+  })
+
+/**
+ * Removes a queue that holds no job and that no living worker serves: it is told of no more, and its settings are forgotten.
+ * Jobs that have ended stay as long as they are kept. A queue that is used again is there again.
+ *
+ * @category combinators
+ */
+export const remove = (name: string): Effect.Effect<
+  void,
+  JobStoreUnavailable | QueueNotFound | JobSettingUsed,
+  JobStore
+> =>
+  Effect.gen(function*() {
+    const store = yield* JobStore
+    const answer = yield* store.remove(name)
+    if (answer === "unknown") return yield* new QueueNotFound({ queue: name })
+    if (answer !== "removed") return yield* new JobSettingUsed({ of: `queue ${name}`, detail: answer.usedBy })
+  })
+
+/**
+ * Removes a limit that no queue obeys and that no job names which has not ended.
+ *
+ * @category combinators
+ */
+export const removeLimit = (name: string): Effect.Effect<
+  void,
+  JobStoreUnavailable | LimitNotFound | JobSettingUsed,
+  JobStore
+> =>
+  Effect.gen(function*() {
+    const store = yield* JobStore
+    const answer = yield* store.limits.remove(name)
+    if (answer === "unknown") return yield* new LimitNotFound({ limit: name })
+    if (answer !== "removed") return yield* new JobSettingUsed({ of: `limit ${name}`, detail: answer.usedBy })
   })
 
 /**

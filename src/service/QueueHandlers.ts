@@ -4,12 +4,18 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Option from "effect/Option"
-import type { JobSettingRefused, JobStoreUnavailable, QueueNotFound } from "../jobs/JobError.ts"
+import type {
+  JobSettingRefused,
+  JobSettingUsed,
+  JobStoreUnavailable,
+  LimitNotFound,
+  QueueNotFound
+} from "../jobs/JobError.ts"
 import * as JobQueue from "../jobs/JobQueue.ts"
 import { JobStore } from "../jobs/JobStore.ts"
 import { AdminApi } from "./AdminApi.ts"
 import { unavailable } from "./internal/unavailable.ts"
-import { QueueConflict, QueueUnknown } from "./QueuesApi.ts"
+import { LimitUnknown, QueueConflict, QueueUnknown } from "./QueuesApi.ts"
 import * as QueueSummaries from "./QueueSummaries.ts"
 
 /**
@@ -64,6 +70,16 @@ export const layer = HttpApiBuilder.group(
         }),
       configure: ({ params: { name }, payload: { ageingMs, fair, limit } }) =>
         steered(Effect.andThen(JobQueue.configure(name, { ageing: ageingMs, fair, limit }), QueueSummaries.get(name))),
+      remove: ({ params: { name } }) =>
+        JobQueue.remove(name).pipe(
+          Effect.provideService(JobStore, store),
+          Effect.catchTags({ JobStoreUnavailable: unavailable, QueueNotFound: unknown, JobSettingUsed: refused })
+        ),
+      removeLimit: ({ params: { name } }) =>
+        JobQueue.removeLimit(name).pipe(
+          Effect.provideService(JobStore, store),
+          Effect.catchTags({ JobStoreUnavailable: unavailable, LimitNotFound: noLimit, JobSettingUsed: refused })
+        ),
       setQueueLimit: ({ params: { name }, payload }) => steered(QueueSummaries.limit(name, payload)),
       removeQueueLimit: ({ params: { name } }) => steered(QueueSummaries.limit(name, null)),
       limits: () => told(Effect.map(store.limits.list, (items) => ({ items }))),
@@ -84,4 +100,6 @@ export const layer = HttpApiBuilder.group(
 
 const unknown = ({ message: detail }: QueueNotFound) => Effect.fail(new QueueUnknown({ detail }))
 
-const refused = ({ message: detail }: JobSettingRefused) => Effect.fail(new QueueConflict({ detail }))
+const noLimit = ({ message: detail }: LimitNotFound) => Effect.fail(new LimitUnknown({ detail }))
+
+const refused = ({ message: detail }: JobSettingRefused | JobSettingUsed) => Effect.fail(new QueueConflict({ detail }))

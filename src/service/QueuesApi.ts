@@ -21,10 +21,19 @@ export class QueueUnknown extends HttpApiError.Problem<QueueUnknown>()("QueueUnk
 /**
  * @category errors
  */
+export class LimitUnknown extends HttpApiError.Problem<LimitUnknown>()("LimitUnknown", {
+  type: "urn:ostinato:limit-unknown",
+  status: 404,
+  title: "There is no such limit"
+}) {}
+
+/**
+ * @category errors
+ */
 export class QueueConflict extends HttpApiError.Problem<QueueConflict>()("QueueConflict", {
   type: "urn:ostinato:queue-conflict",
   status: 409,
-  title: "The queue or limit cannot be set up so"
+  title: "The queue or limit cannot be set up so, or is in use"
 }) {}
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100_000 }))
@@ -160,6 +169,12 @@ export class Queues extends HttpApiGroup.make("queues").add(
     success: QueueSummary,
     error: [QueueConflict, ...error]
   }),
+  // of one that holds no job and that no living worker serves; history stays
+  HttpApiEndpoint.delete("remove", "/queues/:name", {
+    params,
+    success: HttpApiSchema.NoContent,
+    error: [QueueConflict, ...error]
+  }),
   // a limit of its own, named as the queue: for all of its jobs that name no other
   HttpApiEndpoint.put("setQueueLimit", "/queues/:name/limit", {
     params,
@@ -181,6 +196,12 @@ export class Queues extends HttpApiGroup.make("queues").add(
     payload: LimitValues,
     success: QueueLimit,
     error: [QueueConflict, StoreUnavailable]
+  }),
+  // of one that no queue obeys and no job names that has not ended
+  HttpApiEndpoint.delete("removeLimit", "/limits/:name", {
+    params,
+    success: HttpApiSchema.NoContent,
+    error: [QueueConflict, LimitUnknown, StoreUnavailable]
   }),
   // tasks and tenants whose jobs do not start, as `task:<name>` and `tenant:<name>`
   HttpApiEndpoint.get("holds", "/holds", {

@@ -130,6 +130,7 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
           (isKnown) => isKnown ? Effect.void : Effect.fail(new QueueNotFound({ queue: name }))
         ),
       configure: (name, settings) => step(() => queueSettings.configure(tables, name, settings)),
+      remove: (name) => step((now) => queueSettings.remove(tables, name, now)),
       holds: {
         list: look(() => new Set(tables.holds)),
         put: (hold) => step(() => void tables.holds.add(hold)),
@@ -138,6 +139,7 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
       limits: {
         list: look(() => Array.from(tables.limits.values(), ({ limit }) => limit)),
         set: (limit) => step((now) => limits.set(tables, limit, now)),
+        remove: (name) => step(() => limits.remove(tables, name)),
         take: (name, key, units) => step((now) => limits.take(tables, name, key, units, now)),
         hold: (name, key, ms) => step((now) => limits.hold(tables, name, key, ms, now))
       },

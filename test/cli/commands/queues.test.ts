@@ -17,6 +17,7 @@ import * as DrainQueue from "../../../src/cli/commands/drainQueue.ts"
 import * as LimitQueue from "../../../src/cli/commands/limitQueue.ts"
 import * as ListQueues from "../../../src/cli/commands/listQueues.ts"
 import * as PauseQueue from "../../../src/cli/commands/pauseQueue.ts"
+import * as RemoveQueue from "../../../src/cli/commands/removeQueue.ts"
 import * as ShowQueue from "../../../src/cli/commands/showQueue.ts"
 import * as ExitCode from "../../../src/cli/ExitCode.ts"
 
@@ -112,6 +113,11 @@ describe("queues", () => {
       )
       yield* LimitQueue.limit(wish, yield* LimitQueue.limitOf({ ...wish, none: true }))
       assert.isNull((yield* last).limit)
+      const remove = (name: string, limit: boolean) => code(RemoveQueue.remove({ name, limit, ...json }))
+      assert.deepStrictEqual([yield* remove("mail", true), yield* remove("mail", true)], [0, 3])
+      assert.deepStrictEqual([yield* remove("mail", false), yield* remove("mail", false)], [0, 3])
+      yield* JobQueue.enqueue(Mail, {}, { queue: "held" })
+      assert.strictEqual(yield* remove("held", false), 4)
       for (const rate of ["fast", "0/second", "10/moon", "1e9/second"]) {
         const error = yield* Effect.flip(LimitQueue.limitOf({ ...wish, rate: Option.some(rate) }))
         assert.include(error.message, `"${rate}" is no rate`)

@@ -6,10 +6,11 @@
  * because no worker was free or the queue was paused, counts from the moment at which the job starts at the earliest, so
  * jobs that piled up do not start faster than the rate allows.
  */
-import type { Limit } from "../../JobStore.ts"
+import type { Limit, Removal } from "../../JobStore.ts"
+import * as obstacle from "../obstacle.ts"
 import * as heap from "./heap.ts"
 import { toDue, toReady } from "./lanes.ts"
-import { extraOf, isBefore, type Row } from "./row.ts"
+import { extraOf, hasEnded, isBefore, type Row } from "./row.ts"
 import type { Tables } from "./tables.ts"
 
 interface Key {
@@ -140,6 +141,18 @@ export const set = (tables: Tables, limit: Limit, now: number) => {
   const table = tableOf(tables, limit.name)
   table.limit = limit
   for (const key of table.keys.values()) admit(tables, limit, key, now)
+}
+
+export const remove = (tables: Tables, name: string): Removal => {
+  if (name === "order") return { usedBy: obstacle.ordersByKey }
+  if (!tables.limits.has(name)) return "unknown"
+  const queues = Array.from(tables.queues.values()).filter(({ settings }) => settings.limit === name)
+  if (queues.length > 0) return { usedBy: obstacle.limitsQueues(queues.map(({ name }) => name).sort()) }
+  for (const row of tables.rows.values()) {
+    if (!hasEnded(row) && row.extra?.limit?.name === name) return { usedBy: obstacle.limitsJobs }
+  }
+  tables.limits.delete(name)
+  return "removed"
 }
 
 /** Milliseconds until `units` may be asked for again; none where they were taken. More than a burst waits for a whole one. */

@@ -7,6 +7,7 @@ import type * as Schema from "effect/Schema"
 import { isEnded, type Job } from "../../Job.ts"
 import type { JobFilter, PayloadTerm } from "../../JobFilter.ts"
 import type { JobPage, QueueState } from "../../JobStore.ts"
+import * as queueSettings from "./queueSettings.ts"
 import { createdAt, hasEnded, idOf, type Row } from "./row.ts"
 import { show, stateOf } from "./show.ts"
 import type { Queue, Tables } from "./tables.ts"
@@ -70,7 +71,11 @@ const holds = ({ operator, path, value }: PayloadTerm, payload: Schema.Json): bo
 }
 
 export const queues = (tables: Tables, now: number): ReadonlyArray<QueueState> => {
-  const states = new Map(Array.from(tables.queues.values(), (queue) => [queue, stateOfQueue(queue)]))
+  const states = new Map(
+    Array.from(tables.queues.values()).flatMap((queue) =>
+      queueSettings.isKnown(tables, queue, now) ? [[queue, stateOfQueue(queue)] as const] : []
+    )
+  )
   for (const row of tables.rows.values()) {
     const state = states.get(row.queue)
     const place = stateOf(row)

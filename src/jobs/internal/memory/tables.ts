@@ -14,6 +14,8 @@ export interface Queue {
   readonly name: string
   settings: QueueSettings
   pausedAt: number | null
+  /** It is known only while something is in it or serves it. */
+  isRemoved: boolean
   readonly ready: heap.Heap<Row>
   readonly wakes: signal.Signal
   /** Jobs that have not ended, by task. */
@@ -65,6 +67,7 @@ export const queueOf = (tables: Tables, name: string): Queue => {
     name,
     settings: { limit: null, fair: false, ageingMs: null },
     pausedAt: null,
+    isRemoved: false,
     ready: heap.make(isBefore),
     wakes: signal.make(),
     live: new Map(),

@@ -7,8 +7,10 @@
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
+import type { SqlError } from "effect/sql/SqlError"
 import * as StoredText from "../../../store/StoredText.ts"
-import type { Limit } from "../../JobStore.ts"
+import type { Limit, Removal } from "../../JobStore.ts"
+import * as obstacle from "../obstacle.ts"
 
 /** The house's own: order by key is a limit of one. */
 const own = "order"
@@ -57,6 +59,23 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
         units = excluded.units, per_ms = excluded.per_ms`)
   }
 
+  const remove = (name: string) =>
+    sql.withTransaction(Effect.gen(function*(): Effect.fn.Return<Removal, SqlError> {
+      if (name === own) return { usedBy: obstacle.ordersByKey }
+      const [row] = yield* sql<{ id: number }>`
+        SELECT id FROM ${s}.limits WHERE name = ${StoredText.text(name)} FOR UPDATE`
+      if (row === undefined) return "unknown"
+      const queues = yield* sql<{ name: string }>`SELECT name FROM ${s}.queue WHERE limit_id = ${row.id} ORDER BY name`
+      if (queues.length > 0) return { usedBy: obstacle.limitsQueues(queues.map(({ name }) => name)) }
+      const [jobs] = yield* sql<{ some: boolean }>`
+        SELECT EXISTS (SELECT FROM ${s}.later l JOIN ${s}.job j ON j.id = l.job_id WHERE j.limit_id = ${row.id})
+          OR EXISTS (SELECT FROM ${s}.ready r JOIN ${s}.job j ON j.id = r.job_id WHERE j.limit_id = ${row.id}) AS some`
+      if (jobs?.some === true) return { usedBy: obstacle.limitsJobs }
+      yield* sql`DELETE FROM ${s}.limit_key WHERE limit_id = ${row.id}`
+      yield* sql`DELETE FROM ${s}.limits WHERE id = ${row.id}`
+      return "removed"
+    }))
+
   const take = Effect.fnUntraced(function*(name: string, key: string, units: number) {
     const [row] = yield* sql<{ known: boolean; rated: boolean; burst: number; allowed: boolean; retryMs: number }>`
       WITH l AS MATERIALIZED (
@@ -100,7 +119,7 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
       (rows) => rows.length > 0 ? Effect.void : refuse(`there is no limit ${name}: set it first`)
     )
 
-  return { list, set, take, hold }
+  return { list, set, remove, take, hold }
 }
 
 /** A year: longer waits are taken for a mistake of the far side. */

@@ -4,8 +4,9 @@
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import type { SqlError } from "effect/sql/SqlError"
 import * as StoredText from "../../../store/StoredText.ts"
-import type { QueueEnds, QueueSettings, QueueState } from "../../JobStore.ts"
+import type { QueueEnds, QueueSettings, QueueState, Removal } from "../../JobStore.ts"
 import * as obstacle from "../obstacle.ts"
 
 export const make = (options: {
@@ -16,6 +17,10 @@ export const make = (options: {
 }) => {
   const { schema, sql, wake } = options
   const s = sql(schema)
+
+  const isKnown = sql`(NOT q.removed OR EXISTS (SELECT FROM ${s}.ready WHERE queue_id = q.id)
+    OR EXISTS (SELECT FROM ${s}.later WHERE queue_id = q.id)
+    OR EXISTS (SELECT FROM ${s}.worker WHERE expires_at > now() AND jsonb_exists(serves, q.name)))`
 
   const list = Effect.map(
     sql<{
@@ -52,7 +57,7 @@ export const make = (options: {
           min(run_at) FILTER (WHERE state IN ('p', 'h')) AS oldest
         FROM ${s}.later GROUP BY queue_id
       ) l ON l.queue_id = q.id
-      ORDER BY q.name`.unprepared,
+      WHERE ${isKnown} ORDER BY q.name`.unprepared,
     (rows) =>
       rows.map((row): QueueState => ({
         name: row.name,
@@ -93,8 +98,9 @@ export const make = (options: {
   /** Whether there is such a queue. */
   const pause = Effect.fnUntraced(function*(queue: string, paused: boolean) {
     const [row] = yield* sql<{ id: number }>`
-      UPDATE ${s}.queue SET paused_at = CASE WHEN ${paused}::boolean THEN coalesce(paused_at, now()) END, updated_at = now()
-      WHERE name = ${StoredText.text(queue)} RETURNING id`
+      UPDATE ${s}.queue q SET paused_at = CASE WHEN ${paused}::boolean THEN coalesce(paused_at, now()) END, updated_at = now(),
+        removed = false
+      WHERE name = ${StoredText.text(queue)} AND ${isKnown} RETURNING id`
     if (row !== undefined) yield* wake([row.id])
     return row !== undefined
   })
@@ -124,6 +130,7 @@ export const make = (options: {
       if (changesOrder && !(yield* isEmpty(id))) return obstacle.orderStands
       const limitedBy = limit === undefined ? undefined : yield* limitId(limit)
       if (limit !== undefined && limit !== null && limitedBy === undefined) return obstacle.noLimit(limit)
+      yield* sql`UPDATE ${s}.queue SET removed = false WHERE id = ${id} AND removed`
       if (changesOrder) {
         yield* sql`
           UPDATE ${s}.queue SET fair = ${fair}::boolean, ageing_ms = ${ageingMs}::float8::bigint, updated_at = now()
@@ -134,11 +141,29 @@ export const make = (options: {
       return null
     }))
 
+  const remove = (queue: string) =>
+    sql.withTransaction(Effect.gen(function*(): Effect.fn.Return<Removal, SqlError> {
+      const name = StoredText.text(queue)
+      const [row] = yield* sql<{ id: number }>`
+        SELECT id FROM ${s}.queue q WHERE name = ${name} AND ${isKnown} FOR UPDATE`
+      if (row === undefined) return "unknown"
+      if (!(yield* isEmpty(row.id))) return { usedBy: obstacle.holdsJobs }
+      const workers = yield* sql<{ node: string }>`
+        SELECT DISTINCT node FROM ${s}.worker WHERE expires_at > now() AND jsonb_exists(serves, ${name}) ORDER BY node`
+      if (workers.length > 0) return { usedBy: obstacle.served(workers.map(({ node }) => node)) }
+      yield* sql`
+        UPDATE ${s}.queue SET removed = true, paused_at = NULL, fair = false, ageing_ms = NULL, limit_id = NULL,
+          limited_by = NULL, updated_at = now()
+        WHERE id = ${row.id}`
+      yield* wake([row.id])
+      return "removed"
+    }))
+
   const limitId = (limit: string | null) =>
     limit === null ? Effect.succeed(null) : Effect.map(
       sql<{ id: number }>`SELECT id FROM ${s}.limits WHERE name = ${StoredText.text(limit)}`,
       ([row]) => row?.id
     )
 
-  return { list, ends, runnable, pause, configure }
+  return { list, ends, runnable, pause, configure, remove }
 }

@@ -65,6 +65,7 @@ export const make = (
         (found) => found ? Effect.void : Effect.fail(new QueueNotFound({ queue }))
       ),
     configure: (queue, settings) => write("configure", (parts) => parts.queues.configure(queue, settings)),
+    remove: (queue) => write("remove a queue", (parts) => parts.queues.remove(queue)),
     holds: {
       list: outside("list holds", house.holds.list),
       put: (hold) => write("hold", (parts) => parts.holds.put(hold)),
@@ -73,6 +74,7 @@ export const make = (
     limits: {
       list: outside("list limits", house.limits.list),
       set: (settings) => limit("set limit", (parts) => parts.limits.set(settings)),
+      remove: (name) => write("remove a limit", (parts) => parts.limits.remove(name)),
       take: (name, key, units) => limit("take", (parts) => parts.limits.take(name, key, units)),
       hold: (name, key, ms) => limit("hold limit", (parts) => parts.limits.hold(name, key, ms))
     },

@@ -15,11 +15,12 @@ export const daily = [
 
 export const tables = (s: string): ReadonlyArray<string> => [
   // names of 4 bytes, kept by clients. ageing_ms: ord grows with the priority's number, so that no job waits for ever.
+  // removed: it is known only while something is in it or serves it; its number stays, for clients keep it.
   // limited_by: the transaction that gave the queue a limit, until no older one is left that did not see it
   `create table ${s}.queue (
   id int generated always as identity primary key, name text not null unique,
   paused_at timestamptz, fair boolean not null default false, ageing_ms bigint check (ageing_ms > 0),
-  limit_id int, limited_by xid8, updated_at timestamptz not null default now()
+  limit_id int, limited_by xid8, removed boolean not null default false, updated_at timestamptz not null default now()
 )`,
   `create table ${s}.task (id int generated always as identity primary key, name text not null unique)`,
   // tasks that a queue was ever used for

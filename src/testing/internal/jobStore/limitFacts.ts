@@ -124,6 +124,38 @@ export const limitFacts = (fact: Fact) => {
   )
 
   fact(
+    "removes a queue and a limit that nothing uses, says what uses them, and knows a queue again that is used again",
+    Effect.gen(function*() {
+      const { claimed, end, enqueue, queue, store } = yield* lane
+      const [name, node] = [yield* fresh("limit"), yield* fresh("node")]
+      yield* store.limits.set({ name, permits: 1, rate: null })
+      yield* store.configure(queue, { limit: name, fair: true })
+      assert.deepStrictEqual(yield* store.limits.remove(name), { usedBy: `queues obey it: ${queue}` })
+      yield* store.configure(queue, { limit: null })
+      const [id] = yield* enqueue({ limit: { name, key: "k", strict: false } })
+      assert.deepStrictEqual(yield* store.limits.remove(name), { usedBy: "jobs that have not ended name it" })
+      assert.deepStrictEqual(yield* store.remove(queue), { usedBy: "it holds jobs that have not ended" })
+      const [job] = yield* claimed(1)
+      yield* end(job, "completed")
+      assert.strictEqual(yield* store.limits.remove(name), "removed")
+      assert.strictEqual(yield* store.limits.remove(name), "unknown")
+      assert.notInclude((yield* store.limits.list).map((limit) => limit.name), name)
+      assert.strictEqual(yield* store.remove(queue), "removed")
+      assert.strictEqual(yield* store.remove(queue), "unknown")
+      const state = Effect.map(store.queues, (all) => all.find((each) => each.name === queue))
+      assert.isUndefined(yield* state)
+      assert.strictEqual(yield* stateOf(id), "completed")
+      yield* enqueue({})
+      assert.deepInclude((yield* state) ?? {}, { fair: false, limit: null, pausedAt: null })
+      const [again] = yield* claimed(1)
+      yield* end(again, "completed")
+      yield* store.join({ node, info: {}, serves: { [queue]: ["suite.task"] } })
+      assert.deepStrictEqual(yield* store.remove(queue), { usedBy: `workers serve it: ${node}` })
+      assert.deepStrictEqual(yield* store.limits.remove("order"), { usedBy: "it is the limit behind orderBy" })
+    })
+  )
+
+  fact(
     "a rate lets a burst start, and then one for each interval",
     Effect.gen(function*() {
       const { claimNames, enqueue, store } = yield* lane
