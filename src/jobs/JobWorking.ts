@@ -33,8 +33,22 @@ export interface Claimed {
   readonly startedAt: number
   /** It has jobs that wait for it. */
   readonly awaited: boolean
+  /** Tasks or tenants were paused when it was claimed: `holds.list` says which. */
+  readonly mayBeHeld: boolean
   /** The driver's own. */
   readonly address: unknown
+}
+
+/**
+ * A claim that an enqueue of the same process may carry along.
+ *
+ * @category models
+ */
+export interface Standby {
+  readonly member: Member
+  readonly limit: number
+  /** To be called once, with what it would have answered had it been a claim of its own. */
+  readonly answer: (claimed: Effect.Effect<ReadonlyArray<Claimed>, JobStoreUnavailable>) => void
 }
 
 /**
@@ -105,6 +119,12 @@ export interface Working {
   readonly tasksOf: (queue: string) => Answer<ReadonlyArray<string>>
   /** At most `limit` jobs of a queue, in order. Empty where the queue is paused or the member is dead. */
   readonly claim: (member: Member, queue: string, limit: number) => Answer<ReadonlyArray<Claimed>>
+  /**
+   * Until the scope closes, an enqueue of this process into the queue may ask for a claim and carry it along, so that new
+   * jobs are claimed by the commit that makes them known. `most` is how many jobs it brings; null: no claim now. A store
+   * where a claim is no commit of its own never asks.
+   */
+  readonly standby: (queue: string, ask: (most: number) => Standby | null) => Effect.Effect<void, never, Scope.Scope>
   /**
    * Ends attempts, each once, and answers the ids that were fenced: they are no longer this member's to end. What is said
    * again, because an answer was lost, changes nothing and is not fenced.

@@ -81,9 +81,10 @@ export const all = (
       longest,
       Math.max(1, Duration.toMillis(Duration.fromInputUnsafe(options?.within ?? "5 seconds")))
     )
-    const queues = yield* store.queues
-    const ends = new Map((yield* store.ends(withinMs)).map((each) => [each.queue, each]))
-    const members = yield* store.members
+    const [queues, ended, members] = yield* Effect.all([store.queues, store.ends(withinMs), store.members], {
+      concurrency: "unbounded"
+    })
+    const ends = new Map(ended.map((each) => [each.queue, each]))
     return queues.map((queue) => {
       const { counts, name } = queue
       const { queue: _, ...ended } = ends.get(name) ?? nothing

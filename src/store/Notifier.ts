@@ -59,11 +59,11 @@ export interface NotifierOptions {
 export class Notifier extends Context.Service<Notifier, {
   /**
    * Elements mean "scan now". They do not queue up: what comes while the consumer scans is one element. `poll` defaults
-   * to `1 second`.
+   * to `1 second`, and `deaf`, which is the interval while notifications do not arrive, to `poll`.
    */
   readonly listen: (
     channel: string,
-    options?: { readonly poll?: Duration.Input | undefined }
+    options?: { readonly poll?: Duration.Input | undefined; readonly deaf?: Duration.Input | undefined }
   ) => Stream.Stream<void>
   /**
    * Wakes the listeners of a channel on every node, once the transaction around it has committed, or at once where there
@@ -104,8 +104,11 @@ const make = Effect.fnUntraced(function*(options: NotifierOptions) {
   const wake = (channel: string) =>
     Effect.forEach(listeners.get(channel) ?? [], (sleeper) => sleeper.wake, { discard: true })
   const wakeAll = Effect.suspend(() => Effect.forEach(Array.from(listeners.keys()), wake, { discard: true }))
+  // a crash loses it in any case, so its commit, which those of all notifications wait for, need not wait for the disk
   const send = (payloads: ReadonlyArray<string>) =>
-    Effect.asVoid(control`SELECT pg_notify(${carrier}, payload) FROM unnest(${payloads}::text[]) AS payload`)
+    Effect.asVoid(control`
+      SELECT set_config('synchronous_commit', 'off', true), pg_notify(${carrier}, payload)
+      FROM unnest(${payloads}::text[]) AS payload`)
   const flush = outgoing.run((channels) => send(channels.map((channel) => `${channel}\n${self}`)), pause)
 
   const arrived = (payloads: Iterable<string>) =>
@@ -154,7 +157,8 @@ const make = Effect.fnUntraced(function*(options: NotifierOptions) {
     yield* Effect.raceFirst(read, watch)
   })
   const listening = Effect.scoped(subscription).pipe(
-    Effect.onError(() => Effect.sync(() => void (state = "connecting"))),
+    // whoever sleeps for long does not know yet
+    Effect.onError(() => Effect.andThen(Effect.sync(() => void (state = "connecting")), wakeAll)),
     Effect.forever,
     Effect.withTracerEnabled(false)
   )
@@ -178,7 +182,11 @@ const make = Effect.fnUntraced(function*(options: NotifierOptions) {
           () => Effect.sync(() => all.delete(sleeper) && all.size === 0 && listeners.delete(channel))
         )
         yield* sleeper.wake
-        return Stream.fromEffectRepeat(Effect.asVoid(sleeper.sleep(listenOptions?.poll ?? "1 second")))
+        const poll = listenOptions?.poll ?? "1 second"
+        const deaf = listenOptions?.deaf ?? poll
+        return Stream.fromEffectRepeat(
+          Effect.suspend(() => Effect.asVoid(sleeper.sleep(state === "listening" ? poll : deaf)))
+        )
       }))
   })
 })

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { JobId } from "ostinato/jobs/Job"
-import { JobStore } from "ostinato/jobs/JobStore"
+import { type Claimed, JobStore } from "ostinato/jobs/JobStore"
 import type { Line } from "./model.ts"
 
 /** Epochs of what this process claimed last, by job. */
@@ -16,17 +16,23 @@ export type Epochs = ReadonlyMap<string, number>
 export const layer = (proc: string, write: (line: Line) => void, epochs: Map<JobId, number>) =>
   Layer.effect(
     JobStore,
-    Effect.map(JobStore, (store) =>
-      JobStore.of({
+    Effect.map(JobStore, (store) => {
+      const noted = <E>(claimed: Effect.Effect<ReadonlyArray<Claimed>, E>) =>
+        Effect.tap(claimed, (jobs) =>
+          Effect.sync(() => {
+            for (const { attempt, epoch, id, lost, startedAt } of jobs) {
+              epochs.set(id, epoch)
+              write({ op: "claim", proc, id, epoch, attempt, lost, at: startedAt })
+            }
+          }))
+      return JobStore.of({
         ...store,
-        claim: (member, queue, limit) =>
-          Effect.tap(store.claim(member, queue, limit), (jobs) =>
-            Effect.sync(() => {
-              for (const { attempt, epoch, id, lost, startedAt } of jobs) {
-                epochs.set(id, epoch)
-                write({ op: "claim", proc, id, epoch, attempt, lost, at: startedAt })
-              }
-            })),
+        claim: (member, queue, limit) => noted(store.claim(member, queue, limit)),
+        standby: (queue, ask) =>
+          store.standby(queue, (most) => {
+            const standby = ask(most)
+            return standby === null ? null : { ...standby, answer: (claimed) => standby.answer(noted(claimed)) }
+          }),
         finish: (member, ends) =>
           Effect.flatMap(Clock.currentTimeMillis, (at) =>
             Effect.tap(store.finish(member, ends), (fenced) =>
@@ -35,5 +41,6 @@ export const layer = (proc: string, write: (line: Line) => void, epochs: Map<Job
                   write({ op: "finish", proc, id, epoch, outcome, accepted: !fenced.has(id), at })
                 }
               })))
-      }))
+      })
+    })
   )

@@ -77,6 +77,7 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
       join: members.join(tables, transactions, supervisor),
       tasksOf: (queue) => look(() => Array.from(tables.queues.get(queue)?.live.keys() ?? [])),
       claim: (member, queue, limit) => step((now) => work.claim(tables, member, queue, limit, now)),
+      standby: () => Effect.void,
       finish: (member, ends) => step((now) => work.finish(tables, member, ends, now)),
       finishTx: (member, end) =>
         Effect.flatMap(

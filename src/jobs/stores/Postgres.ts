@@ -31,6 +31,7 @@ import * as Names from "../internal/postgres/names.ts"
 import * as owns from "../internal/postgres/owns.ts"
 import * as progress from "../internal/postgres/progress.ts"
 import * as promote from "../internal/postgres/promote.ts"
+import * as Standbys from "../internal/postgres/standby.ts"
 import * as steering from "../internal/postgres/steering.ts"
 import type { StoreContext } from "../internal/postgres/StoreContext.ts"
 import * as sweep from "../internal/postgres/sweep.ts"
@@ -69,10 +70,13 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const schema = yield* DatabaseSchema
   const wakes = yield* Wakes.make(ctx)
   const ends = finish.make(ctx, wakes)
+  const claims = yield* claim.make(ctx)
+  const standbys = Standbys.make()
   return JobStore.of({
-    ...(yield* enqueue.make(ctx, wakes)),
+    ...(yield* enqueue.make(ctx, wakes, claims, standbys)),
     ...merge.make(ctx),
-    ...(yield* claim.make(ctx)),
+    claim: claims.claim,
+    standby: standbys.standby,
     ...ends,
     ...handBack.make(ctx, wakes, ends.finish),
     ...isolate.make(ctx),

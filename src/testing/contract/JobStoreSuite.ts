@@ -12,6 +12,7 @@ import type { Fact } from "../internal/jobStore/lane.ts"
 import { limitFacts } from "../internal/jobStore/limitFacts.ts"
 import { queryFacts } from "../internal/jobStore/queryFacts.ts"
 import { rescueFacts } from "../internal/jobStore/rescueFacts.ts"
+import { standbyFacts } from "../internal/jobStore/standbyFacts.ts"
 import { uniqueFacts } from "../internal/jobStore/uniqueFacts.ts"
 import { workFacts } from "../internal/jobStore/workFacts.ts"
 
@@ -36,6 +37,7 @@ export const jobStoreSuite = <R>(
     const fact: Fact<R> = (name, test) => it.effect(name, () => test)
     enqueueFacts(fact)
     workFacts(fact)
+    standbyFacts(fact)
     uniqueFacts(fact)
     limitFacts(fact)
     graphFacts(fact)

@@ -3,6 +3,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Supervisor from "ostinato/core/Supervisor"
@@ -64,6 +65,31 @@ layer(store, { excludeTestServices: true })("an enqueue of unknown outcome", (it
         }))
     }
   }
+
+  it.effect("the worker whose claim went along is told that nobody knows, and gets nothing else", () =>
+    Effect.gen(function*() {
+      const { store, way } = yield* node
+      const member = yield* store.join({ node: "carried", info: {}, serves: {} })
+      const told: Array<string> = []
+      yield* store.standby("carried", (limit) => ({
+        member,
+        limit,
+        answer: (claimed) =>
+          told.push(Exit.match(Effect.runSyncExit(claimed), {
+            onFailure: () => "unknown",
+            onSuccess: ({ length }) => `${length} jobs`
+          }))
+      }))
+      yield* store.enqueue([job({ queue: "carried" })])
+      way.arm("after", "carried marker")
+      const unknown = yield* Effect.flip(
+        store.enqueue([job({ queue: "carried", payload: { marker: "carried marker" } })])
+      )
+      assert.strictEqual(unknown._tag, "EnqueueUnknown")
+      assert.deepStrictEqual(told, ["1 jobs", "unknown"])
+      const [left] = yield* rows("carried marker")
+      assert.strictEqual((yield* store.get(JobId.make(left!.id)))?.state, "running")
+    }))
 
   it.effect("callers whose statement was shared are all told, and each may safely call again", () =>
     Effect.gen(function*() {

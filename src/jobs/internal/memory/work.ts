@@ -65,6 +65,7 @@ const start = (tables: Tables, entry: Entry, row: Row, now: number): Claimed => 
     availableAt,
     startedAt: now,
     awaited: graph.isAwaited(tables, row),
+    mayBeHeld: tables.holds.size > 0,
     address: null
   }
 }

@@ -8,7 +8,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Latch from "effect/Latch"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Supervisor } from "../../../core/Supervisor.ts"
@@ -41,8 +40,19 @@ export const make: <Row, Answer, E>(
 ) => Effect.Effect<EnqueueLane<Row, Answer, E>, never, Scope.Scope> = Effect.fnUntraced(
   function*<Row, Answer, E>({ alone, closed, cutOff, name, send, supervisor }: LaneOptions<Row, Answer, E>) {
     const waiting = new Set<Call<Row, Answer, E>>()
-    const gathered = yield* Latch.make()
+    const idle: Array<(turn: Effect.Effect<void>) => void> = []
     let isOpen = true
+
+    // whoever calls in the same moment comes along
+    const ring = () => idle.shift()?.(Effect.yieldNow)
+    const rung = Effect.callback<void>((resume) => {
+      if (waiting.size > 0) return resume(Effect.yieldNow)
+      idle.push(resume)
+      return Effect.sync(() => {
+        const place = idle.indexOf(resume)
+        if (place !== -1) idle.splice(place, 1)
+      })
+    })
 
     const take = () => {
       const calls: Array<Call<Row, Answer, E>> = []
@@ -53,7 +63,7 @@ export const make: <Row, Answer, E>(
         calls.push(call)
         waiting.delete(call)
       }
-      if (waiting.size === 0) gathered.closeUnsafe()
+      if (waiting.size > 0) ring()
       return calls
     }
     // whoever was taken gets an answer, whatever interrupts
@@ -86,8 +96,7 @@ export const make: <Row, Answer, E>(
         from = to
       }
     }
-    // whoever calls in the same moment comes along
-    const loop = gathered.await.pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(sendNext), Effect.forever)
+    const loop = Effect.forever(Effect.andThen(rung, sendNext))
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         isOpen = false
@@ -102,7 +111,7 @@ export const make: <Row, Answer, E>(
           if (!isOpen) return answer(Effect.fail(closed))
           const call: Call<Row, Answer, E> = { rows, answer }
           waiting.add(call)
-          gathered.openUnsafe()
+          ring()
           return Effect.sync(() => void waiting.delete(call))
         })
     } satisfies EnqueueLane<Row, Answer, E>

@@ -13,7 +13,7 @@ export interface Address {
   readonly priority: number
   readonly ord: bigint
   readonly jobId: bigint
-  /** 1 has a key | 2 has children | 4 has a limit | 16 the key is free at the start | 32 keeps its permit. */
+  /** 1 has a key | 2 has children | 4 has a limit | 16 the key is free at the start | 32 keeps its permit | 64 something is paused. */
   readonly flags: number
 }
 
@@ -105,6 +105,9 @@ export class TakenJob implements Claimed, Address {
   }
   get awaited(): boolean {
     return (this.flags & 2) === 2
+  }
+  get mayBeHeld(): boolean {
+    return (this.flags & 64) === 64
   }
   get address(): Address {
     return this

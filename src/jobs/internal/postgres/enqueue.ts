@@ -12,11 +12,16 @@ import type { JobId } from "../../Job.ts"
 import { EnqueueUnknown, type JobInvalid, JobStoreUnavailable } from "../../JobError.ts"
 import type { Enqueued, NewJob, Producing } from "../../JobStore.ts"
 import { refusal } from "../refusal.ts"
+import * as carried from "./carried.ts"
+import type { Answer, Call } from "./carried.ts"
+import type { Claims } from "./claim.ts"
 import * as columns from "./columns.ts"
 import * as EnqueueLane from "./EnqueueLane.ts"
 import { idOf } from "./ids.ts"
 import * as rows from "./rows.ts"
+import type { Standbys } from "./standby.ts"
 import { again, inTransaction, outside, type StoreContext, unavailable } from "./StoreContext.ts"
+import type { TakenJob } from "./TakenJob.ts"
 import type { Wakes } from "./wakes.ts"
 
 type Failure = JobStoreUnavailable | EnqueueUnknown
@@ -24,7 +29,7 @@ type Failure = JobStoreUnavailable | EnqueueUnknown
 /** A wait for a lock in a statement with the jobs of several callers; a single caller waits as its connection does. */
 const sharedWaitMs = 100
 
-export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes) {
+export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes, claims: Claims, standbys: Standbys) {
   const { hints, house, names, s, user } = ctx
   const limits = new Map<string, number>()
 
@@ -38,23 +43,24 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
     $7::bigint[], $8::timestamptz[], $9::text[], $10::real[], $11::bigint[], $12::bytea[], $13::bigint[],
     $14::text[]::"char"[], $15::text[]::"char"[], $16::int[], $17::text[], $18::boolean[], $19::boolean[],
     $20::boolean[], $21::bigint[], $22::jsonb, $23::int)`
-  const insert = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) => {
+  const call = (all: ReadonlyArray<rows.Row>, waitMs: number | null): Call => {
     const kind = kindOf(all)
     if (kind === "plain") {
       const first = rows.alike(all)
       return first === undefined
-        ? sql.unsafe<Answer>(plainText, rows.plain(names, all))
-        : sql.unsafe<Answer>(alikeText, rows.common(names, first, all))
+        ? { text: plainText, params: rows.plain(names, all) }
+        : { text: alikeText, params: rows.common(names, first, all) }
     }
     const plain = rows.plain(names, all)
     return kind === "keyed"
-      ? sql.unsafe<Answer>(keyedText, [...plain, ...rows.keyed(all, waitMs)])
-      : sql.unsafe<Answer>(anyText, [...plain, ...rows.further(all, limits, waitMs)])
+      ? { text: keyedText, params: [...plain, ...rows.keyed(all, waitMs)] }
+      : { text: anyText, params: [...plain, ...rows.further(all, limits, waitMs)] }
   }
 
-  const afterwards = (all: ReadonlyArray<rows.Row>, answer: Answer) =>
+  /** `taken`: what the same statement claimed. */
+  const afterwards = (all: ReadonlyArray<rows.Row>, answer: Answer, taken: ReadonlyArray<TakenJob>) =>
     Effect.gen(function*() {
-      const queues = bestOf(all)
+      const queues = areTaken(answer, taken) ? new Map<string, number>() : bestOf(all)
       yield* user.afterCommit(Effect.sync(() => {
         for (const [queue, priority] of queues) hints.before(names.ids(queue, "")[0], priority)
       }))
@@ -83,17 +89,28 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
       house.unsafe<{ due: boolean }>(`select ${s}.settle($1) as due`, [columns.int8(ids.map(BigInt))])
     ).pipe(Effect.flatMap(([row]) => row?.due === true ? wakes.woken([0]) : Effect.void), Effect.ignore)
 
-  const run = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) =>
-    Effect.flatMap(insert(sql, all, waitMs), ([answer]) =>
-      answer === undefined || answer.ids === null
-        ? Effect.succeed<ReadonlyArray<Enqueued>>([])
-        : Effect.as(
-          afterwards(all, answer),
-          answer.ids.map((id, place): Enqueued => ({
-            id: idOf(id),
-            duplicate: answer.duplicates?.[place] ?? false
-          }))
-        ))
+  const done = (all: ReadonlyArray<rows.Row>, answer: Answer | undefined, taken: ReadonlyArray<TakenJob>) =>
+    answer === undefined || answer.ids === null
+      ? Effect.succeed<ReadonlyArray<Enqueued>>([])
+      : Effect.as(
+        afterwards(all, answer, taken),
+        answer.ids.map((id, place): Enqueued => ({
+          id: idOf(id),
+          duplicate: answer.duplicates?.[place] ?? false
+        }))
+      )
+  const run = (sql: PgClient.PgClient, all: ReadonlyArray<rows.Row>, waitMs: number | null) => {
+    const { params, text } = call(all, waitMs)
+    return Effect.flatMap(sql.unsafe<Answer>(text, params), ([answer]) => done(all, answer, []))
+  }
+  const carrying = carried.make(s, claims, (error) => outcome(error)._tag === "EnqueueUnknown")
+  /** With a claim along, where all are for one queue of which a worker of this process has room. */
+  const standbyFor = (all: ReadonlyArray<rows.Row>) => {
+    const queue = all[0]?.job.queue
+    return queue !== undefined && standbys.isAwaited(queue) && all.every(({ job }) => job.queue === queue && isDue(job))
+      ? standbys.find(queue, all.length)
+      : null
+  }
   const alone = (all: ReadonlyArray<rows.Row>) =>
     Effect.mapError(Tx.outside(again(run(user, all, null))), outcome).pipe(Effect.withTracerEnabled(false))
 
@@ -101,14 +118,25 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
     EnqueueLane.make<rows.Row, Enqueued, Failure>({
       name,
       supervisor: ctx.supervisor,
-      send: (all, calls) =>
-        Tx.outside(run(user, all, calls > 1 ? waitMs : null)).pipe(
+      send: (all, calls) => {
+        const standby = standbyFor(all)
+        const wait = calls > 1 ? waitMs : null
+        const sent = standby === null
+          ? run(user, all, wait)
+          : Effect.flatMap(
+            carrying.run(user, call(all, wait), all[0]?.job.queue ?? "", standby),
+            ({ answer, taken }) => done(all, answer, taken)
+          )
+        return Tx.outside(sent).pipe(
           Effect.map((answer) => Result.succeed(answer)),
           Effect.catch((error) =>
-            calls > 1 && isOfOne(error) ? Effect.succeed(undefined) : Effect.succeed(Result.fail(outcome(error)))
+            (calls > 1 || standby !== null) && isOfOne(error)
+              ? Effect.succeed(undefined)
+              : Effect.succeed(Result.fail(outcome(error)))
           ),
           Effect.withTracerEnabled(false)
-        ),
+        )
+      },
       alone,
       closed: new JobStoreUnavailable({ operation: "enqueue", detail: "the store was closed" }),
       cutOff: new EnqueueUnknown({ detail: "the store was closed before it answered" })
@@ -157,12 +185,11 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes)
   return { enqueue }
 })
 
-interface Answer {
-  readonly ids: ReadonlyArray<bigint> | null
-  readonly duplicates: ReadonlyArray<boolean> | null
-  readonly parked: ReadonlyArray<number> | null
-  readonly parked_keys: ReadonlyArray<string> | null
-  readonly due_ms: bigint | null
+/** Whether nothing of it is left to claim. */
+const areTaken = ({ ids }: Answer, taken: ReadonlyArray<TakenJob>) => {
+  if (ids === null || taken.length < ids.length) return false
+  const of = new Set(taken.map(({ jobId }) => jobId))
+  return ids.every((id) => of.has(id))
 }
 
 /** The statement that takes all of them. */
@@ -175,11 +202,13 @@ const kindOf = (all: ReadonlyArray<rows.Row>): rows.Kind => {
   return widest
 }
 
+const isDue = ({ after, delayMs, runAt }: NewJob) => delayMs <= 0 && runAt === null && after.length === 0
+
 /** Queues that have something to claim now, with the best priority of it. */
 const bestOf = (all: ReadonlyArray<rows.Row>): ReadonlyMap<string, number> => {
   const queues = new Map<string, number>()
   for (const { job } of all) {
-    if (job.delayMs > 0 || job.runAt !== null || job.after.length > 0) continue
+    if (!isDue(job)) continue
     const best = queues.get(job.queue)
     if (best === undefined || job.priority < best) queues.set(job.queue, job.priority)
   }

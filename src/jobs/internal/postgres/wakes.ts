@@ -5,7 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Working } from "../../JobStore.ts"
 import * as channels from "./channels.ts"
 import type { StoreContext } from "./StoreContext.ts"
@@ -13,7 +13,7 @@ import type { StoreContext } from "./StoreContext.ts"
 /** Where notifications arrive, and where they do not (a pooler in between). */
 const changesEvery = "250 millis"
 // an element makes claimers look several times, so what only a crash can leave behind is left to their own polls
-const poll = { listening: 600_000, deaf: 250 }
+const poll = { poll: 600_000, deaf: 250 }
 
 export interface Wakes {
   /** Something is available in these queues. */
@@ -70,19 +70,10 @@ export const make = Effect.fnUntraced(function*({ hints, names, notifier, superv
   return wakes
 })
 
-/** Elements mean: look now. With a slow poll while notifications arrive, and a quick one while they do not. */
-const listen = (notifier: StoreContext["notifier"], channel: string) =>
-  Stream.merge(
-    notifier.listen(channel, { poll: poll.listening }),
-    Stream.filter(
-      Stream.fromEffectRepeat(Effect.delay(notifier.state, poll.deaf)),
-      (state) => state !== "listening"
-    ).pipe(Stream.map(() => undefined))
-  )
-
 export const queueWakes = ({ notifier }: StoreContext): Working["wakes"] => (queue) =>
-  listen(notifier, channels.queue(queue))
+  notifier.listen(channels.queue(queue), poll)
 
-export const scheduledWakes = ({ notifier }: StoreContext): Stream.Stream<void> => listen(notifier, channels.scheduled)
+export const scheduledWakes = ({ notifier }: StoreContext): Stream.Stream<void> =>
+  notifier.listen(channels.scheduled, poll)
 
 const monotonic = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))

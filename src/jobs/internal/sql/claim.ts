@@ -7,6 +7,7 @@
  * committed. The rows come in no order: the client sorts them, which costs less there. Where the queue was given a limit a moment ago, jobs that were enqueued without knowing it are parked first.
  *
  * flags: 1 has a key | 2 others wait for it | 4 has a limit | 16 the key is free at the start | 32 keeps its permit
+ * 64 something is paused
  */
 import { byArray } from "./settings.ts"
 
@@ -20,7 +21,7 @@ language plpgsql ${byArray} as $$
 declare q record;
 begin
 select paused_at is null as open, limit_id is not null as limited, limited_by is not null as settling,
-  exists (select from ${s}.awaited) as awaiting into q
+  exists (select from ${s}.awaited) as awaiting, exists (select from ${s}.holds) as holding into q
 from ${s}.queue where id = p_queue;
 if not found or not q.open then return; end if;
 if q.settling then perform ${s}.park_strays(p_queue); end if;
@@ -39,6 +40,7 @@ select u.*, b.task_id, b.max_attempts, b.args, b.meta, b.created_at,
     awaited(s)
   } else 0 end + (b.limit_id is not null or q.limited)::int * 4
     + (b.release is not null and b.release = 's')::int * 16 + b.strict::int * 32
+    + q.holding::int * 64
 from u join ${s}.job b on b.id = u.job_id
 where b.id = any(array(select job_id from u)) and b.id >= (select min(job_id) from u) and b.id <= (select max(job_id) from u);
 end $$`

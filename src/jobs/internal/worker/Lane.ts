@@ -25,7 +25,10 @@ export class Lane {
   waitsFor: "room" | "jobs" | null = null
   /** There may be something to claim that the last claim did not see. */
   hasNews = true
-  isClaiming = false
+  /** A claim of the claimer is under way. */
+  isLooking = false
+  /** Jobs that the claims of enqueues may bring, which are under way. */
+  expected = 0
   private held: Array<LiveAttempt> = []
   private head = 0
   private readonly fixed: number | null
@@ -41,6 +44,11 @@ export class Lane {
 
   get prefetched(): number {
     return this.held.length - this.head
+  }
+
+  /** More may come at any moment. */
+  get isClaiming(): boolean {
+    return this.isLooking || this.expected > 0
   }
 
   get inHand(): number {
@@ -87,7 +95,7 @@ export class Lane {
   /** How many to claim now; 0 until there is more room. */
   get wants(): number {
     const total = this.capacity + this.prefetch
-    const room = Math.min(most, total - this.inHand)
+    const room = Math.min(most, total - this.inHand - this.expected)
     if (room <= 0) return 0
     // a slot without work, or so much room that a claim is worth it
     return (this.prefetched === 0 && this.running.size < this.capacity) || room * 2 >= Math.min(deepest, total)

@@ -16,7 +16,7 @@ import type { Member } from "../../JobStore.ts"
 export class Membership {
   readonly member: Member
   readonly scope: Scope.Closeable
-  /** Jobs claimed under it whose ends are not recorded. */
+  /** Jobs claimed under it whose ends are not recorded, and claims under way. */
   inHand = 0
   state: "current" | "retiring" | "lost" = "current"
 

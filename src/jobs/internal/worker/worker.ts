@@ -18,7 +18,7 @@ import { QueueNotServed } from "../../JobError.ts"
 import * as JobMetrics from "../../JobMetrics.ts"
 import { JobStore } from "../../JobStore.ts"
 import { logger } from "./capture.ts"
-import { claimer } from "./claiming.ts"
+import { claimer, standby } from "./claiming.ts"
 import * as crews from "./Crew.ts"
 import { Engine } from "./Engine.ts"
 import { finisher } from "./finishing.ts"
@@ -76,7 +76,7 @@ export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
   const served = yield* settings.serve(base)
   const sayings = new Sayings()
   const metrics = JobMetrics.make(base)
-  const now = () => clock.currentTimeMillisUnsafe()
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
   const holds = holding.make(store, patience, now)
   const engine: Engine = new Engine({
     lanes: queues.map((queue) => new Lane(queue.name, queue.concurrency, queue.prefetch)),
@@ -132,12 +132,14 @@ export const open = Effect.fnUntraced(function*<R>(settings: Settings<R>) {
   )
   yield* loop("progress", sayings.loop(store, patience))
   yield* loop("holds", holds.watch)
+  const claiming = { crew, engine, holds, idleMs, maxResults, patience, store }
   for (const lane of engine.lanes.values()) {
     yield* loop(
       `wake ${lane.name}`,
       Stream.runForEach(store.wakes(lane.name), () => Effect.sync(() => lane.noteJobs()))
     )
-    yield* loop(`claim ${lane.name}`, claimer(lane, { crew, engine, holds, idleMs, maxResults, patience, store }))
+    yield* Scope.provide(store.standby(lane.name, standby(lane, claiming, base)), scope)
+    yield* loop(`claim ${lane.name}`, claimer(lane, claiming))
   }
   return { engine, stop }
 })
