@@ -76,8 +76,17 @@ describe("a worker that stands by", () => {
         yield* until("one began", Effect.sync(() => figures.begun === 1))
         yield* settle
         assert.strictEqual(figures.begun, 1)
-        if (second !== null) second.answer(store.claim(second.member, "default", 2))
+        const brought: Array<number> = []
+        if (second !== null) {
+          second.answer(
+            Effect.tap(
+              store.claim(second.member, "default", 2),
+              ({ length }) => Effect.sync(() => brought.push(length))
+            )
+          )
+        }
         yield* until("both began", Effect.sync(() => figures.begun === 2))
+        assert.deepStrictEqual(brought, [1])
         yield* open
       })
     ))
