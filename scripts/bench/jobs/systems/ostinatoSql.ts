@@ -13,7 +13,7 @@ const known = async (connection: PgConnection) => {
 
 const enqueue = (from: string, to: string) =>
   `select cardinality((ostinato.enqueue_alike(1, 1, 0::smallint, 20::smallint, null, array_agg(${payload}),
-array_agg(null::text))).ids) from generate_series(${from}, ${to}) g`
+array_agg(null::text), null)).ids) from generate_series(${from}, ${to}) g`
 
 /** Claim, then the short way to the end. */
 export const claimAndFinish: PgbenchScript = {

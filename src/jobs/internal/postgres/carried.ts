@@ -4,7 +4,7 @@
  * nothing of a queue that is paused.
  *
  * The worker is told whatever becomes of it: where nobody knows whether it was committed, as of a claim that went
- * unanswered.
+ * unanswered. It keeps room until then, so it is asked when there is a connection, and not before.
  */
 import type * as PgClient from "@effect/sql-pg/PgClient"
 import * as Cause from "effect/Cause"
@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import type { Connection } from "effect/sql/SqlConnection"
 import type { SqlError } from "effect/sql/SqlError"
 import { JobStoreUnavailable } from "../../JobError.ts"
 import type { Standby } from "../../JobStore.ts"
@@ -60,24 +61,19 @@ export const make = (s: string, { question }: Pick<Claims, "question">, isUnknow
     return carrying
   }
 
-  /** What was enqueued, and what was claimed of it or of what stood before it. */
-  const run = (
-    sql: PgClient.PgClient,
+  const along = (
+    connection: Connection,
     call: Call,
     queue: string,
     { answer, limit, member }: Standby
-  ): Effect.Effect<{ readonly answer: Answer | undefined; readonly taken: ReadonlyArray<TakenJob> }, SqlError> =>
+  ): Effect.Effect<Outcome, SqlError> =>
     Effect.gen(function*() {
       const { params, read } = yield* question(member, queue, limit)
-      const values = yield* sql.unsafe(textOf(call), [...call.params, ...params]).values
-      // the columns of `textOf`
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
-      const lines = values as unknown as ReadonlyArray<Line>
+      const lines = yield* linesOf(connection, textOf(call), [...call.params, ...params])
       const rows = lines.flatMap((line): ReadonlyArray<Row> => {
         const [, , , , , ...row] = line
         return row[0] === null ? [] : [row]
       })
-      const [first] = lines
       // it is committed, so what fails from here on is the worker's alone
       const taken = yield* Effect.result(read(rows))
       answer(
@@ -85,16 +81,7 @@ export const make = (s: string, { question }: Pick<Claims, "question">, isUnknow
           ? Effect.succeed(taken.success)
           : Effect.fail(unavailable("claim", taken.failure))
       )
-      return {
-        answer: first === undefined ? undefined : {
-          ids: first[0],
-          duplicates: first[1],
-          parked: first[2],
-          parked_keys: first[3],
-          due_ms: first[4]
-        },
-        taken: Result.getOrElse(taken, () => none)
-      }
+      return { answer: answerOf(lines), taken: Result.getOrElse(taken, () => none) }
     }).pipe(
       Effect.onExit((exit) =>
         Effect.sync(() => {
@@ -110,7 +97,40 @@ export const make = (s: string, { question }: Pick<Claims, "question">, isUnknow
         })
       )
     )
+
+  /** What was enqueued, and what was claimed of it or of what stood before it, if a worker was found. */
+  const run = (
+    sql: PgClient.PgClient,
+    call: Call,
+    queue: string,
+    find: () => Standby | null
+  ): Effect.Effect<Outcome, SqlError> =>
+    Effect.scoped(Effect.flatMap(sql.reserve, (connection) => {
+      const standby = find()
+      return standby === null
+        ? Effect.map(linesOf(connection, call.text, call.params), (lines) => ({ answer: answerOf(lines), taken: none }))
+        : along(connection, call, queue, standby)
+    }))
   return { run }
 }
+
+interface Outcome {
+  readonly answer: Answer | undefined
+  readonly taken: ReadonlyArray<TakenJob>
+}
+
+const linesOf = (connection: Connection, text: string, params: ReadonlyArray<unknown>) =>
+  // the columns of `textOf`, or those of `Answer` alone
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
+  Effect.map(connection.executeValues(text, params), (values) => values as unknown as ReadonlyArray<Line>)
+
+const answerOf = ([first]: ReadonlyArray<Line>): Answer | undefined =>
+  first === undefined ? undefined : {
+    ids: first[0],
+    duplicates: first[1],
+    parked: first[2],
+    parked_keys: first[3],
+    due_ms: first[4]
+  }
 
 const cutOff = new JobStoreUnavailable({ operation: "claim", detail: "the store was closed before it answered" })

@@ -26,7 +26,10 @@ import type { Wakes } from "./wakes.ts"
 
 type Failure = JobStoreUnavailable | EnqueueUnknown
 
-/** A wait for a lock in a statement with the jobs of several callers; a single caller waits as its connection does. */
+/**
+ * Milliseconds that a statement waits for a lock with which others wait, be they callers or a worker whose claim goes along;
+ * a caller alone waits as its connection does.
+ */
 const sharedWaitMs = 100
 
 export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes, claims: Claims, standbys: Standbys) {
@@ -34,8 +37,9 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
   const limits = new Map<string, number>()
 
   const alikeText =
-    `select * from ${s}.enqueue_alike($1::int, $2::int, $3::smallint, $4::smallint, $5::text, $6::text[], $7::text[])`
-  const plainText = `select * from ${s}.enqueue($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+    `select * from ${s}.enqueue_alike($1::int, $2::int, $3::smallint, $4::smallint, $5::text, $6::text[], $7::text[],
+      $8::int)`
+  const plainText = `select * from ${s}.enqueue($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::int)`
   const keyedText = `select * from ${s}.enqueue_keyed($1::int[], $2::int[], $3::text[], $4::text[], $5::smallint[],
     $6::smallint[], $7::bigint[], $8::timestamptz[], $9::text[], $10::bytea[], $11::bigint[], $12::text[]::"char"[], $13::int)`
   const anyText =
@@ -48,8 +52,8 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
     if (kind === "plain") {
       const first = rows.alike(all)
       return first === undefined
-        ? { text: plainText, params: rows.plain(names, all) }
-        : { text: alikeText, params: rows.common(names, first, all) }
+        ? { text: plainText, params: [...rows.plain(names, all), waitMs] }
+        : { text: alikeText, params: [...rows.common(names, first, all), waitMs] }
     }
     const plain = rows.plain(names, all)
     return kind === "keyed"
@@ -104,33 +108,34 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
     return Effect.flatMap(sql.unsafe<Answer>(text, params), ([answer]) => done(all, answer, []))
   }
   const carrying = carried.make(s, claims, (error) => outcome(error)._tag === "EnqueueUnknown")
-  /** With a claim along, where all are for one queue of which a worker of this process has room. */
-  const standbyFor = (all: ReadonlyArray<rows.Row>) => {
+  /** The queue that all are for and that a worker of this process serves: an enqueue of them may carry a claim along. */
+  const awaitedQueue = (all: ReadonlyArray<rows.Row>) => {
     const queue = all[0]?.job.queue
     return queue !== undefined && standbys.isAwaited(queue) && all.every(({ job }) => job.queue === queue && isDue(job))
-      ? standbys.find(queue, all.length)
+      ? queue
       : null
   }
   const alone = (all: ReadonlyArray<rows.Row>) =>
     Effect.mapError(Tx.outside(again(run(user, all, null))), outcome).pipe(Effect.withTracerEnabled(false))
 
-  const lane = (name: string, waitMs: number | null) =>
+  const lane = (name: string) =>
     EnqueueLane.make<rows.Row, Enqueued, Failure>({
       name,
       supervisor: ctx.supervisor,
       send: (all, calls) => {
-        const standby = standbyFor(all)
-        const wait = calls > 1 ? waitMs : null
-        const sent = standby === null
+        const queue = awaitedQueue(all)
+        const isShared = calls > 1 || queue !== null
+        const wait = isShared ? sharedWaitMs : null
+        const sent = queue === null
           ? run(user, all, wait)
           : Effect.flatMap(
-            carrying.run(user, call(all, wait), all[0]?.job.queue ?? "", standby),
+            carrying.run(user, call(all, wait), queue, () => standbys.find(queue, all.length)),
             ({ answer, taken }) => done(all, answer, taken)
           )
         return Tx.outside(sent).pipe(
           Effect.map((answer) => Result.succeed(answer)),
           Effect.catch((error) =>
-            (calls > 1 || standby !== null) && isOfOne(error)
+            isShared && isOfOne(error)
               ? Effect.succeed(undefined)
               : Effect.succeed(Result.fail(outcome(error)))
           ),
@@ -141,8 +146,8 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
       closed: new JobStoreUnavailable({ operation: "enqueue", detail: "the store was closed" }),
       cutOff: new EnqueueUnknown({ detail: "the store was closed before it answered" })
     })
-  const plainLane = yield* lane("jobs enqueue", null)
-  const keyedLane = yield* lane("jobs enqueue unique", sharedWaitMs)
+  const plainLane = yield* lane("jobs enqueue")
+  const keyedLane = yield* lane("jobs enqueue unique")
 
   const isKnown = (jobs: ReadonlyArray<NewJob>) =>
     names.areKnown(jobs) && jobs.every(({ limit }) => limit === null || limits.has(limit.name))

@@ -2,15 +2,16 @@
  * enqueue: any number of jobs without keys, ids, parents or limits of their own, in the caller's transaction. Queues that
  * give a job more than its place in line (fair, ageing, with a limit) take the longer way.
  *
- * A null array means the default for every job: priority 0, no delay. Answers the ids in the order of the call, keys to
- * admit after the commit, and how many milliseconds it takes until the first that is not due yet.
+ * A null array means the default for every job: priority 0, no delay. p_wait_ms bounds the wait for a lock, as only the
+ * longer way may have to; null: as the connection has it. Answers the ids in the order of the call, keys to admit after the
+ * commit, and how many milliseconds it takes until the first that is not due yet.
  */
 
 export const enqueue = (s: string): ReadonlyArray<string> => [any(s), alike(s)]
 
 const any = (s: string) =>
   `create function ${s}.enqueue(p_queue int[], p_task int[], p_args text[], p_meta text[], p_priority smallint[],
-  p_max smallint[], p_delay_ms bigint[], p_run_at timestamptz[], p_tenant text[],
+  p_max smallint[], p_delay_ms bigint[], p_run_at timestamptz[], p_tenant text[], p_wait_ms int,
   out ids bigint[], out duplicates boolean[], out parked int[], out parked_keys text[], out due_ms bigint)
 language plpgsql set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
@@ -18,7 +19,7 @@ if exists (select from ${s}.queue q where q.id = any(p_queue)
     and (q.fair or q.ageing_ms is not null or q.limit_id is not null)) then
   select e.* into ids, duplicates, parked, parked_keys, due_ms
   from ${s}.enqueue_any(p_queue, p_task, p_args, p_meta, p_priority, p_max, p_delay_ms, p_run_at, p_tenant,
-    null, null, null, null, null, null, null, null, null, null, null, null, null, null) e;
+    null, null, null, null, null, null, null, null, null, null, null, null, null, p_wait_ms) e;
   return;
 end if;
 with x as materialized (
@@ -46,7 +47,7 @@ end $$`
  */
 const alike = (s: string) =>
   `create function ${s}.enqueue_alike(p_queue int, p_task int, p_priority smallint, p_max smallint, p_tenant text,
-  p_args text[], p_meta text[],
+  p_args text[], p_meta text[], p_wait_ms int,
   out ids bigint[], out duplicates boolean[], out parked int[], out parked_keys text[], out due_ms bigint)
 language plpgsql set jit = off set plan_cache_mode = force_generic_plan as $$
 begin
@@ -55,7 +56,7 @@ if exists (select from ${s}.queue q where q.id = p_queue
   select e.* into ids, duplicates, parked, parked_keys, due_ms from ${s}.enqueue(
     array_fill(p_queue, array[cardinality(p_args)]), array_fill(p_task, array[cardinality(p_args)]), p_args, p_meta,
     array_fill(p_priority, array[cardinality(p_args)]), array_fill(p_max, array[cardinality(p_args)]), null, null,
-    array_fill(p_tenant, array[cardinality(p_args)])) e;
+    array_fill(p_tenant, array[cardinality(p_args)]), p_wait_ms) e;
   return;
 end if;
 ids := ${s}.new_ids(cardinality(p_args));
