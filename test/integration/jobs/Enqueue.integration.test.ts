@@ -60,6 +60,16 @@ layer(store, { excludeTestServices: true })("enqueue", (it) => {
       }
     }))
 
+  it.effect("no id is given twice, however many are given at once", () =>
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      const [row] = yield* sql`
+        SELECT count(*)::int AS ids, count(DISTINCT id)::int AS different, bool_and(id > before)::boolean AS ascending
+        FROM (SELECT id, lag(id, 1, 0::bigint) OVER (ORDER BY n) AS before
+          FROM unnest(ostinato.new_ids(600000)) WITH ORDINALITY AS t(id, n)) t`
+      assert.deepStrictEqual(row, { ids: 600_000, different: 600_000, ascending: true })
+    }))
+
   it.effect(
     "50,000 jobs go in with one call, with an answer for each in the order of the call",
     () =>
