@@ -153,7 +153,10 @@ export interface Steering {
   readonly limits: {
     readonly list: Answer<ReadonlyArray<Limit>>
     readonly set: (limit: Limit) => Answer<void>
-    /** Of one that no queue obeys and no job names that has not ended. */
+    /**
+     * Of one that no queue obeys and no job names that has not ended. Jobs that name it are refused from then on; a node that
+     * made such jobs before may go on, and they obey it as it was. Set again it is the same.
+     */
     readonly remove: (name: string) => Answer<Removal>
     /** Takes `units` of the rate of a key at once, or says after how many milliseconds to ask again. */
     readonly take: (name: string, key: string, units: number) => Answer<{ readonly retryMs: number }>

@@ -179,7 +179,8 @@ export const remove = (name: string): Effect.Effect<
   })
 
 /**
- * Removes a limit that no queue obeys and that no job names which has not ended.
+ * Removes a limit that no queue obeys and that no job names which has not ended. Enqueue refuses jobs that name it from then
+ * on; a node that made some before may go on, and they obey it as it was.
  *
  * @category combinators
  */

@@ -59,6 +59,7 @@ const context = Effect.gen(function*() {
     s,
     names: Names.make(house, s),
     hints: Hints.make(),
+    limits: new Map(),
     notifier: yield* Notifier,
     supervisor: yield* Supervisor,
     database: yield* Database

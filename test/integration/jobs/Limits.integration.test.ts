@@ -1,11 +1,14 @@
 /** Limits on a real server: never more at once than permits, never sooner than the rate, in order where it was asked for. */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import type { JobId } from "ostinato/jobs/Job"
 import type { Claimed, Member } from "ostinato/jobs/JobStore"
+import * as PostgresJobStore from "ostinato/jobs/stores/Postgres"
 import { Database } from "ostinato/store/Database"
 import { end, failure, job, layer as store, member, Store } from "./jobs.ts"
 
@@ -45,6 +48,26 @@ const left = (queue: string) =>
 const ids = (jobs: ReadonlyArray<{ readonly id: string }>) => jobs.map(({ id }) => id)
 
 layer(store, { excludeTestServices: true })("limits", (it) => {
+  it.effect("a limit that was removed and set again is the same for a node that knew it before, which also obeyed it between", () =>
+    Effect.gen(function*() {
+      const { claim, enqueue, finish, limits } = yield* Store
+      const other = Context.get(yield* Layer.build(Layer.fresh(PostgresJobStore.layer())), Store)
+      const limited = job({ queue: "revived", limit: { name: "revived", key: "k", strict: false } })
+      yield* limits.set({ name: "revived", permits: 1, rate: null })
+      const mine = yield* member()
+      const claimed = Effect.tap(claim(mine, "revived", 9), (jobs) => finish(mine, jobs.map((one) => end(one))))
+      yield* Effect.andThen(other.enqueue([limited]), claimed)
+      assert.strictEqual(yield* limits.remove("revived"), "removed")
+      yield* other.enqueue([limited, limited])
+      assert.deepStrictEqual([(yield* claimed).length, (yield* claimed).length], [1, 1])
+      assert.strictEqual((yield* Effect.flip(enqueue([limited])))._tag, "JobInvalid")
+      assert.deepStrictEqual((yield* limits.list).map(({ name }) => name).includes("revived"), false)
+      yield* limits.set({ name: "revived", permits: 2, rate: null })
+      yield* other.enqueue([limited, limited])
+      yield* enqueue([limited])
+      assert.deepStrictEqual([(yield* claimed).length, (yield* claimed).length], [2, 1])
+    }))
+
   it.effect(
     "of 600 jobs with two keys of three permits, retries among them, never more than three of a key run at once",
     () =>

@@ -24,6 +24,8 @@ export interface StoreContext {
   readonly s: string
   readonly names: Names
   readonly hints: Hints
+  /** The numbers of limits that were asked for. */
+  readonly limits: Map<string, number>
   readonly notifier: typeof Notifier.Service
   readonly supervisor: typeof Supervisor.Service
   readonly database: typeof Database.Service

@@ -33,8 +33,7 @@ type Failure = JobStoreUnavailable | EnqueueUnknown
 const sharedWaitMs = 100
 
 export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes, claims: Claims, standbys: Standbys) {
-  const { hints, house, names, s, user } = ctx
-  const limits = new Map<string, number>()
+  const { hints, house, limits, names, s, user } = ctx
 
   const alikeText =
     `select * from ${s}.enqueue_alike($1::int, $2::int, $3::smallint, $4::smallint, $5::text, $6::text[], $7::text[],
@@ -156,7 +155,7 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
     const wanted = new Set(jobs.flatMap(({ limit }) => limit === null || limits.has(limit.name) ? [] : [limit.name]))
     if (wanted.size === 0) return
     const found = yield* Tx.outside(
-      house.unsafe<{ id: number; name: string }>(`select id, name from ${s}.limits where name = any($1)`, [
+      house.unsafe<{ id: number; name: string }>(`select id, name from ${s}.limits where name = any($1) and not removed`, [
         columns.text(Array.from(wanted))
       ])
     )

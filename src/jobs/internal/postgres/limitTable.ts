@@ -29,7 +29,8 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
 
   const list = Effect.map(
     sql<{ name: string; permits: number | null; units: number | null; perMs: number; burst: number }>`
-      SELECT name, permits, units, per_ms::float8 AS "perMs", burst FROM ${s}.limits ORDER BY name`,
+      SELECT name, permits, units, per_ms::float8 AS "perMs", burst FROM ${s}.limits
+      WHERE NOT removed ORDER BY name`,
     (rows) =>
       rows.map(({ burst, name, perMs, permits, units }): Limit => ({
         name,
@@ -56,14 +57,14 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
         ${rate === null ? null : rate.perMs / rate.units}::float8 * interval '1 millisecond', ${rate?.burst ?? 1},
         ${rate?.units ?? null}::int, ${rate?.perMs ?? null}::float8)
       ON CONFLICT (name) DO UPDATE SET permits = excluded.permits, every = excluded.every, burst = excluded.burst,
-        units = excluded.units, per_ms = excluded.per_ms`)
+        units = excluded.units, per_ms = excluded.per_ms, removed = false`)
   }
 
   const remove = (name: string) =>
     sql.withTransaction(Effect.gen(function*(): Effect.fn.Return<Removal, SqlError> {
       if (name === own) return { usedBy: obstacle.ordersByKey }
       const [row] = yield* sql<{ id: number }>`
-        SELECT id FROM ${s}.limits WHERE name = ${StoredText.text(name)} FOR UPDATE`
+        SELECT id FROM ${s}.limits WHERE name = ${StoredText.text(name)} AND NOT removed FOR UPDATE`
       if (row === undefined) return "unknown"
       const queues = yield* sql<{ name: string }>`SELECT name FROM ${s}.queue WHERE limit_id = ${row.id} ORDER BY name`
       if (queues.length > 0) return { usedBy: obstacle.limitsQueues(queues.map(({ name }) => name)) }
@@ -72,14 +73,14 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
           OR EXISTS (SELECT FROM ${s}.ready r JOIN ${s}.job j ON j.id = r.job_id WHERE j.limit_id = ${row.id}) AS some`
       if (jobs?.some === true) return { usedBy: obstacle.limitsJobs }
       yield* sql`DELETE FROM ${s}.limit_key WHERE limit_id = ${row.id}`
-      yield* sql`DELETE FROM ${s}.limits WHERE id = ${row.id}`
+      yield* sql`UPDATE ${s}.limits SET removed = true WHERE id = ${row.id}`
       return "removed"
     }))
 
   const take = Effect.fnUntraced(function*(name: string, key: string, units: number) {
     const [row] = yield* sql<{ known: boolean; rated: boolean; burst: number; allowed: boolean; retryMs: number }>`
       WITH l AS MATERIALIZED (
-        SELECT id, every, burst FROM ${s}.limits WHERE name = ${StoredText.text(name)}
+        SELECT id, every, burst FROM ${s}.limits WHERE name = ${StoredText.text(name)} AND NOT removed
       ), t AS (
         INSERT INTO ${s}.limit_key AS k (limit_id, key, tat)
         SELECT l.id, ${StoredText.text(key)}, clock_timestamp() + ${units}::int * l.every FROM l
@@ -114,7 +115,7 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
         Math.min(ms, longestMs)
       }::float8 * interval '1 millisecond'
           + (l.burst - 1) * coalesce(l.every, interval '0')
-        FROM ${s}.limits l WHERE l.name = ${StoredText.text(name)}
+        FROM ${s}.limits l WHERE l.name = ${StoredText.text(name)} AND NOT l.removed
         ON CONFLICT (limit_id, key) DO UPDATE SET tat = greatest(k.tat, excluded.tat) RETURNING 1`,
       (rows) => rows.length > 0 ? Effect.void : refuse(`there is no limit ${name}: set it first`)
     )

@@ -161,7 +161,8 @@ export const make = (options: {
 
   const limitId = (limit: string | null) =>
     limit === null ? Effect.succeed(null) : Effect.map(
-      sql<{ id: number }>`SELECT id FROM ${s}.limits WHERE name = ${StoredText.text(limit)}`,
+      sql<{ id: number }>`SELECT id FROM ${s}.limits
+        WHERE name = ${StoredText.text(limit)} AND NOT removed FOR KEY SHARE`,
       ([row]) => row?.id
     )
 

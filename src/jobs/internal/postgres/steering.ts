@@ -74,7 +74,11 @@ export const make = (
     limits: {
       list: outside("list limits", house.limits.list),
       set: (settings) => limit("set limit", (parts) => parts.limits.set(settings)),
-      remove: (name) => write("remove a limit", (parts) => parts.limits.remove(name)),
+      remove: (name) =>
+        Effect.tap(
+          write("remove a limit", (parts) => parts.limits.remove(name)),
+          () => Effect.sync(() => ctx.limits.delete(name))
+        ),
       take: (name, key, units) => limit("take", (parts) => parts.limits.take(name, key, units)),
       hold: (name, key, ms) => limit("hold limit", (parts) => parts.limits.hold(name, key, ms))
     },

@@ -119,11 +119,13 @@ export const tables = (s: string): ReadonlyArray<string> => [
   // parents that were there before the jobs that wait for them: their own rows do not say that somebody waits
   `create table ${s}.awaited (job_id bigint primary key)`,
 
-  // permits: at once, for each key. every: between two starts of a key, burst: units at once. units, per_ms: as it was set
+  // permits: at once, for each key. every: between two starts of a key, burst: units at once. units, per_ms: as it was set.
+  // removed: nobody finds it by its name until it is set again; its number stays, and who remembers it obeys it as it was
   `create table ${s}.limits (
   id int generated always as identity primary key, name text not null unique,
   permits int check (permits > 0), every interval check (every > interval '0'),
-  burst int not null default 1 check (burst > 0), units int, per_ms float8
+  burst int not null default 1 check (burst > 0), units int, per_ms float8,
+  removed boolean not null default false
 )`,
   `create table ${s}.limit_key (
   limit_id int not null, key text not null, tat timestamptz not null default '-infinity', primary key (limit_id, key)

@@ -139,6 +139,8 @@ export const limitFacts = (fact: Fact) => {
       yield* end(job, "completed")
       assert.strictEqual(yield* store.limits.remove(name), "removed")
       assert.strictEqual(yield* store.limits.remove(name), "unknown")
+      const refused = yield* Effect.flip(enqueue({ limit: { name, key: "k", strict: false } }))
+      assert.strictEqual(refused._tag, "JobInvalid")
       assert.notInclude((yield* store.limits.list).map((limit) => limit.name), name)
       assert.strictEqual(yield* store.remove(queue), "removed")
       assert.strictEqual(yield* store.remove(queue), "unknown")
