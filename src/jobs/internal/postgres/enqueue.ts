@@ -60,13 +60,16 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
       : { text: anyText, params: [...plain, ...rows.further(all, limits, waitMs)] }
   }
 
+  /** What comes now may stand before the place where the last claim ended. */
+  const hint = (queues: ReadonlyMap<string, number>) => {
+    for (const [queue, priority] of queues) hints.before(names.ids(queue, "")[0], priority)
+  }
+
   /** `taken`: what the same statement claimed. */
   const afterwards = (all: ReadonlyArray<rows.Row>, answer: Answer, taken: ReadonlyArray<TakenJob>) =>
     Effect.gen(function*() {
       const queues = areTaken(answer, taken) ? new Map<string, number>() : bestOf(all)
-      yield* user.afterCommit(Effect.sync(() => {
-        for (const [queue, priority] of queues) hints.before(names.ids(queue, "")[0], priority)
-      }))
+      yield* user.afterCommit(Effect.sync(() => hint(queues)))
       yield* wakes.queues(queues.keys())
       if (answer.due_ms !== null) yield* wakes.due(Number(answer.due_ms))
       if (answer.parked !== null && answer.parked.length > 0) {
@@ -114,6 +117,11 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
       ? queue
       : null
   }
+  const standbyFor = (queue: string, all: ReadonlyArray<rows.Row>) => {
+    const found = standbys.find(queue, all.length)
+    if (found !== null) hint(bestOf(all))
+    return found
+  }
   const alone = (all: ReadonlyArray<rows.Row>) =>
     Effect.mapError(Tx.outside(again(run(user, all, null))), outcome).pipe(Effect.withTracerEnabled(false))
 
@@ -128,7 +136,7 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
         const sent = queue === null
           ? run(user, all, wait)
           : Effect.flatMap(
-            carrying.run(user, call(all, wait), queue, () => standbys.find(queue, all.length)),
+            carrying.run(user, call(all, wait), queue, () => standbyFor(queue, all)),
             ({ answer, taken }) => done(all, answer, taken)
           )
         return Tx.outside(sent).pipe(

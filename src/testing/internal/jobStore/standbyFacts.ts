@@ -51,6 +51,19 @@ export const standbyFacts = (fact: Fact) => {
   )
 
   fact(
+    "what is more urgent than the last claim is claimed by its own enqueue before what that claim left",
+    Effect.gen(function*() {
+      const { claimNames, claimed, enqueue, member, queue, store } = yield* lane
+      yield* enqueue(named("first"), named("second"))
+      yield* claimed(1)
+      const { taken } = yield* ready(store, member, queue, 1)
+      yield* enqueue({ ...named("urgent"), priority: -5 })
+      const names = [...(yield* taken).map(nameOf), ...yield* claimNames()]
+      assert.deepStrictEqual(names, ["urgent", "second"])
+    })
+  )
+
+  fact(
     "an enqueue claims nothing of a queue that is paused, nothing that is not due, and nothing for a worker that went",
     Effect.gen(function*() {
       const { enqueue, member, queue, store } = yield* lane
