@@ -5,9 +5,9 @@ import * as Layer from "effect/Layer"
 import { JobStoreUnavailable } from "ostinato/jobs/JobError"
 import * as JobQueue from "ostinato/jobs/JobQueue"
 import { JobStore, type Standby } from "ostinato/jobs/JobStore"
-import { changed, pass, reaches, settle, until, Wait, waiting, worker } from "./Working.ts"
+import { changed, enqueueMany, pass, reaches, settle, until, Wait, waiting, worker } from "./Working.ts"
 
-/** A store that asks the worker, and whom it asked last; nobody is woken by an enqueue. */
+/** A store that asks the worker when a test wants it to. */
 const asking = () => {
   const seen: { ask: (most: number) => Standby | null; joined: number } = { ask: () => null, joined: 0 }
   const layer = changed((jobs) => ({
@@ -42,13 +42,17 @@ describe("a worker that stands by", () => {
         const first = seen.ask(2)
         const second = seen.ask(9)
         assert.deepStrictEqual([first?.limit, second?.limit, seen.ask(1)], [2, 1, null])
-        second?.answer(Effect.succeed([]))
-        const [{ id } = { id: "" }] = yield* JobQueue.enqueueAll([JobQueue.job(Wait, {}, { queue: "other" })])
-        assert.notStrictEqual(id, "")
+        const jobs = yield* enqueueMany(3)
+        yield* settle
+        // all of its room is given, so it claims nothing itself
+        assert.strictEqual(figures.begun, 0)
         first?.answer(store.claim(first.member, "default", 2))
         yield* settle
-        assert.strictEqual(seen.ask(9)?.limit, 3 - figures.running)
+        assert.strictEqual(figures.running, 2)
+        second?.answer(Effect.succeed([]))
+        yield* until("it claims for itself again", Effect.sync(() => figures.running === 3))
         yield* open
+        for (const { id } of jobs) yield* reaches(id, "completed")
       })
     ))
 
