@@ -67,7 +67,9 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
     const store = JobStore.of({
       enqueue: (jobs) =>
         Effect.flatMap(
-          step((now) => refusal(jobs, tables.limits) ?? enqueue.enqueue(tables, jobs, now)),
+          step((now) =>
+            refusal(jobs, { has: (name) => limits.isKnown(tables, name) }) ?? enqueue.enqueue(tables, jobs, now)
+          ),
           (answer) => answer instanceof JobInvalid ? Effect.fail(answer) : Effect.succeed(answer)
         ),
       transaction: transactions.transaction,
@@ -138,7 +140,7 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
         release: (hold) => step((now) => control.releaseHold(tables, hold, now))
       },
       limits: {
-        list: look(() => Array.from(tables.limits.values(), ({ limit }) => limit)),
+        list: look(() => limits.list(tables)),
         set: (limit) => step((now) => limits.set(tables, limit, now)),
         remove: (name) => step(() => limits.remove(tables, name)),
         take: (name, key, units) => step((now) => limits.take(tables, name, key, units, now)),

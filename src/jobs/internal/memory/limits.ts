@@ -25,6 +25,8 @@ interface Key {
 
 export interface LimitTable {
   limit: Limit
+  /** Nobody finds it by its name until it is set again; jobs that name it obey it as it was. */
+  isRemoved: boolean
   readonly keys: Map<string, Key>
 }
 
@@ -34,7 +36,7 @@ const aheadMs = 1000
 const tableOf = (tables: Tables, name: string): LimitTable => {
   const known = tables.limits.get(name)
   if (known !== undefined) return known
-  const made: LimitTable = { limit: { name, permits: null, rate: null }, keys: new Map() }
+  const made: LimitTable = { limit: { name, permits: null, rate: null }, isRemoved: false, keys: new Map() }
   tables.limits.set(name, made)
   return made
 }
@@ -140,18 +142,26 @@ export const parkedOf = (tables: Tables, row: Row) => placeOf(tables, row)?.key.
 export const set = (tables: Tables, limit: Limit, now: number) => {
   const table = tableOf(tables, limit.name)
   table.limit = limit
+  table.isRemoved = false
   for (const key of table.keys.values()) admit(tables, limit, key, now)
 }
 
+export const isKnown = (tables: Tables, name: string): boolean => tables.limits.get(name)?.isRemoved === false
+
+export const list = (tables: Tables): ReadonlyArray<Limit> =>
+  Array.from(tables.limits.values()).flatMap(({ isRemoved, limit }) => isRemoved ? [] : [limit])
+
 export const remove = (tables: Tables, name: string): Removal => {
   if (name === "order") return { usedBy: obstacle.ordersByKey }
-  if (!tables.limits.has(name)) return "unknown"
+  const table = tables.limits.get(name)
+  if (table === undefined || table.isRemoved) return "unknown"
   const queues = Array.from(tables.queues.values()).filter(({ settings }) => settings.limit === name)
   if (queues.length > 0) return { usedBy: obstacle.limitsQueues(queues.map(({ name }) => name).sort()) }
   for (const row of tables.rows.values()) {
     if (!hasEnded(row) && row.extra?.limit?.name === name) return { usedBy: obstacle.limitsJobs }
   }
-  tables.limits.delete(name)
+  table.isRemoved = true
+  table.keys.clear()
   return "removed"
 }
 

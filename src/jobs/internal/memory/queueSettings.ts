@@ -3,6 +3,7 @@
  */
 import type { QueueSettings, Removal } from "../../JobStore.ts"
 import * as obstacle from "../obstacle.ts"
+import * as limits from "./limits.ts"
 import { type Queue, queueOf, type Tables } from "./tables.ts"
 
 /** Answers whether there is such a queue. */
@@ -23,7 +24,7 @@ export const configure = (tables: Tables, name: string, settings: Partial<QueueS
   if (fair && ageingMs !== null) return obstacle.ordersTwice
   const changesOrder = fair !== queue.settings.fair || ageingMs !== queue.settings.ageingMs
   if (changesOrder && queue.live.size > 0) return obstacle.orderStands
-  if (limit !== null && !tables.limits.has(limit)) return obstacle.noLimit(limit)
+  if (limit !== null && !limits.isKnown(tables, limit)) return obstacle.noLimit(limit)
   queue.settings = { ageingMs, fair, limit }
   queue.isRemoved = false
   return null

@@ -25,7 +25,7 @@ export const take = (tables: Tables): () => void => {
   for (const entry of tables.members.values()) undo.push(memberAsItIs(entry))
   for (const queue of tables.queues.values()) {
     undo.push(
-      fields(queue, ["settings", "pausedAt"]),
+      fields(queue, ["settings", "pausedAt", "isRemoved"]),
       queue.ready.snapshot(),
       map(queue.live),
       fields(queue.fair, ["clock"]),
@@ -33,7 +33,7 @@ export const take = (tables: Tables): () => void => {
     )
   }
   for (const table of tables.limits.values()) {
-    undo.push(fields(table, ["limit"]), map(table.keys))
+    undo.push(fields(table, ["limit", "isRemoved"]), map(table.keys))
     for (const key of table.keys.values()) {
       undo.push(fields(key, ["tat", "heldUntil"]), set(key.admitted), key.parked.snapshot())
     }

@@ -47,7 +47,7 @@ export const make = (): Tables => ({
   queues: new Map(),
   due: heap.make(isDueBefore),
   keys: new Map(),
-  limits: new Map([["order", { limit: { name: "order", permits: 1, rate: null }, keys: new Map() }]]),
+  limits: new Map([["order", { limit: { name: "order", permits: 1, rate: null }, isRemoved: false, keys: new Map() }]]),
   edges: { byParent: new Map(), byChild: new Map() },
   holds: new Set(),
   held: new Set(),

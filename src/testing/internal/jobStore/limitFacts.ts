@@ -124,6 +124,40 @@ export const limitFacts = (fact: Fact) => {
   )
 
   fact(
+    "a removal is undone with its transaction",
+    Effect.gen(function*() {
+      const { queue, store } = yield* lane
+      const name = yield* fresh("limit")
+      yield* store.limits.set({ name, permits: 1, rate: null })
+      yield* store.configure(queue, { fair: true })
+      const removals = Effect.all([store.remove(queue), store.limits.remove(name)])
+      yield* Effect.exit(store.transaction(Effect.andThen(removals, Effect.fail("no"))))
+      assert.deepInclude((yield* store.queues).find((each) => each.name === queue) ?? {}, { fair: true })
+      assert.include((yield* store.limits.list).map((limit) => limit.name), name)
+      assert.deepStrictEqual(yield* store.transaction(removals), ["removed", "removed"])
+    })
+  )
+
+  fact(
+    "a discarded job whose limit was removed obeys it as it was when it is retried",
+    Effect.gen(function*() {
+      const { claim, claimed, end, enqueue, store } = yield* lane
+      const name = yield* fresh("limit")
+      yield* store.limits.set({ name, permits: 1, rate: null })
+      const limited = { limit: { name, key: "k", strict: false } }
+      const ids = yield* enqueue(limited, limited)
+      for (const _ of ids) {
+        const [job] = yield* claimed(1)
+        yield* end(job, "discarded")
+      }
+      assert.strictEqual(yield* store.limits.remove(name), "removed")
+      yield* store.retry(ids)
+      assert.strictEqual((yield* claim()).length, 1)
+      assert.notInclude((yield* store.limits.list).map((limit) => limit.name), name)
+    })
+  )
+
+  fact(
     "removes a queue and a limit that nothing uses, says what uses them, and knows a queue again that is used again",
     Effect.gen(function*() {
       const { claimed, end, enqueue, queue, store } = yield* lane
