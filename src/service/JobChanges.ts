@@ -2,8 +2,8 @@
  * Jobs as they come and change, for whoever watches.
  *
  * The first element is the newest jobs of the filter, all of them, every later one those that are new or differ, and which
- * of those before the filter no longer finds, or newer ones have pushed out; at most four a second. Who falls behind gets the newest state and not every one in between. A store that does not answer is asked
- * again with the next change.
+ * of those before the filter no longer finds, or newer ones have pushed out; at most four a second. Who falls behind gets the
+ * newest state and not every one in between. A store that does not answer is asked again with the next change.
  *
  *   begin --> reset: take this in place of what you have --> jobs: these are new or differ, those have left --> jobs …
  *   begin with the id of the last element --nothing has changed--> jobs …, otherwise as above

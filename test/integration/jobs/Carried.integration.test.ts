@@ -35,7 +35,9 @@ layer(store, { excludeTestServices: true, timeout: 60_000 })("a claim that is ca
         const locked = yield* Deferred.make<void>()
         const ended = yield* Deferred.make<void>()
         const open = yield* Effect.forkChild(
-          transaction(Effect.andThen(enqueue([wanted]), Effect.andThen(Deferred.succeed(locked, void 0), Deferred.await(ended))))
+          transaction(
+            Effect.andThen(enqueue([wanted]), Effect.andThen(Deferred.succeed(locked, void 0), Deferred.await(ended)))
+          )
         )
         yield* Deferred.await(locked)
         const waits = yield* Effect.forkChild(enqueue([wanted]))

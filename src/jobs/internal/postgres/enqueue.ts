@@ -163,9 +163,12 @@ export const make = Effect.fnUntraced(function*(ctx: StoreContext, wakes: Wakes,
     const wanted = new Set(jobs.flatMap(({ limit }) => limit === null || limits.has(limit.name) ? [] : [limit.name]))
     if (wanted.size === 0) return
     const found = yield* Tx.outside(
-      house.unsafe<{ id: number; name: string }>(`select id, name from ${s}.limits where name = any($1) and not removed`, [
-        columns.text(Array.from(wanted))
-      ])
+      house.unsafe<{ id: number; name: string }>(
+        `select id, name from ${s}.limits where name = any($1) and not removed`,
+        [
+          columns.text(Array.from(wanted))
+        ]
+      )
     )
     for (const { id, name } of found) limits.set(name, id)
   })

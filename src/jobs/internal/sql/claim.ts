@@ -4,7 +4,8 @@
  * One ordered index scan finds the rows. They are updated through an array of ctids (HOT: nothing that is claimed is
  * indexed), and their bodies are read by one array scan of the key; its bounds prune the partitions, an array does not.
  * `w` shuts the door on a worker that was declared dead; its lock makes rescue pass it by until this claim has
- * committed. The rows come in no order: the client sorts them, which costs less there. Where the queue was given a limit a moment ago, jobs that were enqueued without knowing it are parked first.
+ * committed. The rows come in no order: the client sorts them, which costs less there. Where the queue was given a limit a
+ * moment ago, jobs that were enqueued without knowing it are parked first.
  *
  * flags: 1 has a key | 2 others wait for it | 4 has a limit | 16 the key is free at the start | 32 keeps its permit
  * 64 something is paused
