@@ -28,9 +28,10 @@ import { show } from "../internal/memory/show.ts"
 import * as table from "../internal/memory/tables.ts"
 import * as transaction from "../internal/memory/transaction.ts"
 import * as work from "../internal/memory/work.ts"
+import * as obstacle from "../internal/obstacle.ts"
 import { refusal } from "../internal/refusal.ts"
 import type { JobId } from "../Job.ts"
-import { JobInvalid, LeaseLost, QueueNotFound } from "../JobError.ts"
+import { JobInvalid, JobStoreUnavailable, LeaseLost, QueueNotFound } from "../JobError.ts"
 import { JobStore } from "../JobStore.ts"
 
 /**
@@ -62,6 +63,12 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
         tables.changed.tell()
         return answer
       })
+    const ofLimit = <A>(operation: string, name: string, change: (now: number) => A) =>
+      Effect.suspend(() =>
+        tables.limits.has(name)
+          ? step(change)
+          : Effect.fail(new JobStoreUnavailable({ operation, detail: obstacle.noLimit(name) }))
+      )
     const rowsOf = (ids: ReadonlyArray<JobId>) => ids.flatMap((id) => tables.rows.get(BigInt(id)) ?? [])
 
     const store = JobStore.of({
@@ -143,8 +150,8 @@ export const layer: Layer.Layer<JobStore | Due, never, Supervisor> = Layer.effec
         list: look(() => limits.list(tables)),
         set: (limit) => step((now) => limits.set(tables, limit, now)),
         remove: (name) => step(() => limits.remove(tables, name)),
-        take: (name, key, units) => step((now) => limits.take(tables, name, key, units, now)),
-        hold: (name, key, ms) => step((now) => limits.hold(tables, name, key, ms, now))
+        take: (name, key, units) => ofLimit("take", name, (now) => limits.take(tables, name, key, units, now)),
+        hold: (name, key, ms) => ofLimit("hold limit", name, (now) => limits.hold(tables, name, key, ms, now))
       },
       changes: tables.changed.told("250 millis"),
       members: look((now) =>

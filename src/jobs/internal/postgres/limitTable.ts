@@ -80,7 +80,7 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
   const take = Effect.fnUntraced(function*(name: string, key: string, units: number) {
     const [row] = yield* sql<{ known: boolean; rated: boolean; burst: number; allowed: boolean; retryMs: number }>`
       WITH l AS MATERIALIZED (
-        SELECT id, every, burst FROM ${s}.limits WHERE name = ${StoredText.text(name)} AND NOT removed
+        SELECT id, every, burst FROM ${s}.limits WHERE name = ${StoredText.text(name)}
       ), t AS (
         INSERT INTO ${s}.limit_key AS k (limit_id, key, tat)
         SELECT l.id, ${StoredText.text(key)}, clock_timestamp() + ${units}::int * l.every FROM l
@@ -115,7 +115,7 @@ export const make = (sql: PgClient.PgClient, schema: string) => {
         Math.min(ms, longestMs)
       }::float8 * interval '1 millisecond'
           + (l.burst - 1) * coalesce(l.every, interval '0')
-        FROM ${s}.limits l WHERE l.name = ${StoredText.text(name)} AND NOT l.removed
+        FROM ${s}.limits l WHERE l.name = ${StoredText.text(name)}
         ON CONFLICT (limit_id, key) DO UPDATE SET tat = greatest(k.tat, excluded.tat) RETURNING 1`,
       (rows) => rows.length > 0 ? Effect.void : refuse(`there is no limit ${name}: set it first`)
     )

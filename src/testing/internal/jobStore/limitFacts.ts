@@ -139,6 +139,18 @@ export const limitFacts = (fact: Fact) => {
   )
 
   fact(
+    "nothing is taken of a limit that was never set, nor held, and neither makes it",
+    Effect.gen(function*() {
+      const { store } = yield* lane
+      const name = yield* fresh("limit")
+      for (const asked of [store.limits.take(name, "k", 1), store.limits.hold(name, "k", later)]) {
+        assert.include((yield* Effect.flip(asked)).message, `there is no limit ${name}: set it first`)
+      }
+      assert.notInclude((yield* store.limits.list).map((limit) => limit.name), name)
+    })
+  )
+
+  fact(
     "a discarded job whose limit was removed obeys it as it was when it is retried",
     Effect.gen(function*() {
       const { claim, claimed, end, enqueue, store } = yield* lane
@@ -151,6 +163,7 @@ export const limitFacts = (fact: Fact) => {
         yield* end(job, "discarded")
       }
       assert.strictEqual(yield* store.limits.remove(name), "removed")
+      yield* store.limits.hold(name, "other", later)
       yield* store.retry(ids)
       assert.strictEqual((yield* claim()).length, 1)
       assert.notInclude((yield* store.limits.list).map((limit) => limit.name), name)
