@@ -26,12 +26,11 @@ const run = (
 ) => {
   const { layer, seen } = asking()
   const { figures, go, live } = waiting()
-  return Effect.gen(function*() {
-    yield* Effect.gen(function*() {
-      yield* pass(1)
-      yield* test(seen, figures, go.open)
-    }).pipe(Effect.provide(Layer.provide(worker([Wait], { queues: { default: { concurrency: 3 } } }), live)))
-  }).pipe(Effect.provide(layer))
+  return Effect.andThen(pass(1), Effect.suspend(() => test(seen, figures, go.open))).pipe(
+    Effect.provide(
+      Layer.provideMerge(Layer.provide(worker([Wait], { queues: { default: { concurrency: 3 } } }), live), layer)
+    )
+  )
 }
 
 describe("a worker that stands by", () => {
