@@ -64,7 +64,11 @@ layer(NodeServices.layer, { excludeTestServices: true })("runs cancel", (it) => 
           [0, `insights.sync is asked to stop by ada: wrong branch (run ${id})\n`, []]
         )
         yield* service.line("job cancelled by ada: wrong branch")
-        const ended = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs/${id}`, TaskRun)
+        // the line is written before the store knows
+        const ended = yield* ServiceProcess.until(
+          ServiceProcess.getJson(`${service.url}/api/v1/runs/${id}`, TaskRun),
+          ({ status }) => status !== "running"
+        )
         assert.deepInclude(ended, { status: "cancelled", cancellation: { actor: "ada", reason: "wrong branch" } })
         assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
 

@@ -145,7 +145,11 @@ layer(NodeServices.layer, { excludeTestServices: true })("run", (it) => {
       const service = yield* ServiceProcess.serve({ data, repository: path.dirname(data) })
       const line = yield* service.line("job failed: PipelineError")
       assert.include(line, `"level":"ERROR"`)
-      const { items } = yield* ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs)
+      // the line is written before the store knows
+      const { items } = yield* ServiceProcess.until(
+        ServiceProcess.getJson(`${service.url}/api/v1/runs`, Runs),
+        ({ items }) => items.every(({ status }) => status !== "running")
+      )
       assert.deepStrictEqual(items.map(({ failure, status }) => [status, failure?.tag]), [["failed", "PipelineError"]])
       assert.strictEqual((yield* ServiceProcess.get(`${service.url}/readyz`)).status, 200)
       yield* service.signal("SIGTERM")

@@ -29,7 +29,9 @@ if q.settling then perform ${s}.park_strays(p_queue); end if;
 return query
 with w as materialized (select id from ${s}.worker where id = p_worker and expires_at > now() for key share
 ), u as materialized (
-  update ${s}.ready r set worker_id = p_worker, epoch = r.epoch + 1, attempt = r.attempt + 1, claimed_at = now()
+  update ${s}.ready r set worker_id = p_worker, epoch = r.epoch + 1, attempt = r.attempt + 1,
+    -- a claim may have begun a moment before what it sees was due
+    claimed_at = greatest(now(), r.available_at)
   where r.worker_id is null and r.ctid = any(array(
     select ctid from ${s}.ready
     where (select count(*) from w) = 1 and queue_id = p_queue and worker_id is null
