@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config"
 const conditions = ["ostinato:source", ...defaultServerConditions]
 
 // tests of modules: a process of its own for each file would take longer than most of them
-const modules = ["test/{core,jobs,schedule,store,testing,service,cli,contract,integration}/**/*.test.ts"]
+const modules = ["test/{core,http,jobs,schedule,store,testing,service,cli,contract,integration}/**/*.test.ts"]
 
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),

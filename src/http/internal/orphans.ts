@@ -1,0 +1,15 @@
+/** Handles that nobody has any more: the garbage collector tells, and their requests are answered. */
+import * as Effect from "effect/Effect"
+import * as answers from "./answers.ts"
+import type { Exchange } from "./Exchange.ts"
+
+const registry = new FinalizationRegistry<Exchange>((exchange) => {
+  if (exchange.isEnded) return
+  exchange.say(
+    Effect.logError(`${exchange.method} ${exchange.route}: its deferral was dropped, so it is answered with 500`)
+  )
+  exchange.end("completed", answers.dropped, "its deferral was dropped")
+})
+
+/** The exchange must not lead to the handle. */
+export const watchHandle = (handle: object, exchange: Exchange): void => registry.register(handle, exchange)
