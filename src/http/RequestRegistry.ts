@@ -15,7 +15,6 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as CapturedContext from "../core/CapturedContext.ts"
 import type { ActiveRequest } from "./ActiveRequest.ts"
@@ -23,35 +22,7 @@ import { type Answer, Exchange } from "./internal/Exchange.ts"
 import { Register, type Settings } from "./internal/Register.ts"
 import { run } from "./internal/tracked.ts"
 import * as RequestMetrics from "./RequestMetrics.ts"
-import { RequestState } from "./RequestState.ts"
-
-/**
- * A request as operators see it. Neither its query nor its headers are told: they may hold secrets.
- *
- * @category models
- */
-export const RequestSummary = Schema.Struct({
-  /** A UUID. */
-  id: Schema.String,
-  method: Schema.String,
-  /** As it was registered, e.g. `/orders/:id`. */
-  route: Schema.String,
-  state: RequestState,
-  startedAt: Schema.DateTimeUtc,
-  /** Milliseconds since its arrival, until its end. */
-  ageMs: Schema.Finite,
-  /** Whether its client waited for the answer, now or at its end. */
-  connected: Schema.Boolean,
-  /** Of its answer; null before, and where nobody was there to read it. */
-  status: Schema.NullOr(Schema.Int),
-  /** Why it ended as it did; null where its handler decided. */
-  reason: Schema.NullOr(Schema.String)
-})
-
-/**
- * @category models
- */
-export type RequestSummary = typeof RequestSummary.Type
+import type { RequestSummary } from "./RequestState.ts"
 
 /**
  * What a registry may be told. Times count from the arrival of a request.

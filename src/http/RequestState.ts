@@ -47,3 +47,31 @@ export type EndState = "completed" | "cancelled" | "timeout" | "disconnected"
  */
 export const isOpen = (state: RequestState): state is Exclude<RequestState, EndState> =>
   state === "queued" || state === "pending" || state === "deferred" || state === "streaming"
+
+/**
+ * A request as operators see it. Neither its query nor its headers are told: they may hold secrets.
+ *
+ * @category models
+ */
+export const RequestSummary = Schema.Struct({
+  /** A UUID. */
+  id: Schema.String,
+  method: Schema.String,
+  /** As it was registered, e.g. `/orders/:id`. */
+  route: Schema.String,
+  state: RequestState,
+  startedAt: Schema.DateTimeUtc,
+  /** Milliseconds since its arrival, until its end. */
+  ageMs: Schema.Finite,
+  /** Whether its client waited for the answer, now or at its end. */
+  connected: Schema.Boolean,
+  /** Of its answer; null before, and where nobody was there to read it. */
+  status: Schema.NullOr(Schema.Int),
+  /** Why it ended as it did; null where its handler decided. */
+  reason: Schema.NullOr(Schema.String)
+})
+
+/**
+ * @category models
+ */
+export type RequestSummary = typeof RequestSummary.Type

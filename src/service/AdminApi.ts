@@ -15,6 +15,7 @@ import { SchedulePolicy } from "../schedule/SchedulePolicy.ts"
 import { by, Limit, StoreUnavailable, strict } from "./ApiProblem.ts"
 import { Jobs } from "./JobsApi.ts"
 import { Queues } from "./QueuesApi.ts"
+import { Requests } from "./RequestsApi.ts"
 
 /**
  * @category errors
@@ -114,6 +115,6 @@ export class Schedules extends HttpApiGroup.make("schedules").add(
 /**
  * @category apis
  */
-export class AdminApi extends HttpApi.make("ostinato").add(Runs).add(Schedules).add(Jobs).add(Queues)
+export class AdminApi extends HttpApi.make("ostinato").add(Runs).add(Schedules).add(Jobs).add(Queues).add(Requests)
   .annotateMerge(strict).middleware(HttpApiMiddleware.ProblemDetails)
 {}

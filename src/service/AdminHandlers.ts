@@ -15,6 +15,7 @@ import { unavailable } from "./internal/unavailable.ts"
 import * as JobHandlers from "./JobHandlers.ts"
 import * as QueueHandlers from "./QueueHandlers.ts"
 import * as Redaction from "./Redaction.ts"
+import * as RequestHandlers from "./RequestHandlers.ts"
 
 const found = <A>(detail: string, get: Effect.Effect<A | null, RunLogUnavailable>) =>
   get.pipe(
@@ -89,6 +90,6 @@ const summary = (schedule: Schedule): ScheduleSummary => ({
  */
 export const layer = (tasks: ReadonlyArray<Enqueueable>) =>
   HttpApiBuilder.layer(AdminApi, { openapiPath: "/api/openapi.json" }).pipe(
-    Layer.provide([RunsLive, SchedulesLive, JobHandlers.layer(tasks), QueueHandlers.layer]),
+    Layer.provide([RunsLive, SchedulesLive, JobHandlers.layer(tasks), QueueHandlers.layer, RequestHandlers.layer]),
     Layer.provide(Layer.succeed(Redaction.Redaction, Redaction.of(tasks.map(({ task }) => task))))
   )

@@ -21,6 +21,7 @@ import type { RunLog, RunLogUnavailable } from "../core/RunLog.ts"
 import * as Task from "../core/Task.ts"
 import type { PayloadInvalid } from "../core/TaskError.ts"
 import type { Trigger } from "../core/TaskRun.ts"
+import type { ActiveRequest } from "../http/ActiveRequest.ts"
 import type { JobOptions } from "../jobs/JobOptions.ts"
 import * as JobQueue from "../jobs/JobQueue.ts"
 import type { Enqueued, JobStore } from "../jobs/JobStore.ts"
@@ -54,6 +55,7 @@ export type Web =
   | Etag.Generator
   | HttpPlatform.HttpPlatform
   | HttpRouter.HttpRouter
+  | HttpRouter.Request<"Requires", ActiveRequest>
   | HttpApiMiddleware.ProblemDetails
 
 /**

@@ -19,6 +19,7 @@ import { createServer } from "node:http"
 import { hostname } from "node:os"
 import { pid } from "node:process"
 import * as Supervisor from "../core/Supervisor.ts"
+import * as RequestRegistry from "../http/RequestRegistry.ts"
 import * as JobMaintenance from "../jobs/JobMaintenance.ts"
 import * as JobWorker from "../jobs/JobWorker.ts"
 import * as PostgresJobStore from "../jobs/stores/Postgres.ts"
@@ -113,7 +114,7 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     AdminHandlers.layer(app.jobs?.tasks ?? []),
     app.routes,
     app.page === undefined ? Layer.empty : Page.layer(app.page)
-  ).pipe(Layer.provide(InvalidRequest.layer))
+  ).pipe(Layer.provide([InvalidRequest.layer, RequestRegistry.layerTracked]))
   const Routes = Layer.unwrap(
     Effect.map(ServiceConfig, ({ role }) => isOf(role, "api") ? Layer.merge(Operating, Api) : Operating)
   ).pipe(
@@ -127,6 +128,7 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     routerConfig: AllowedMethods.routerConfig
   }).pipe(
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.mebibytes(4))),
+    Layer.provideMerge(RequestRegistry.layer({ timeoutStatus: 503 })),
     Layer.provideMerge(Server)
   )
   const Scheduler = Layer.unwrap(

@@ -1,10 +1,8 @@
 /** One secret, and everything that is told of the jobs that hold it. */
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, layer } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
@@ -14,25 +12,21 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as TestConsole from "effect/testing/TestConsole"
 import * as Tracer from "effect/Tracer"
-import { MemoryRunLog, type RunLog, Supervisor, Task } from "ostinato"
+import { MemoryRunLog, Supervisor, Task } from "ostinato"
 import { type JobId, runIdOf } from "ostinato/jobs/Job"
 import * as JobQueue from "ostinato/jobs/JobQueue"
 import { JobStore } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import * as MemoryJobStore from "ostinato/jobs/stores/Memory"
-import type { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as MemoryScheduleStore from "ostinato/schedule/stores/Memory"
-import * as AdminHandlers from "ostinato/service/AdminHandlers"
-import * as AllowedMethods from "ostinato/service/AllowedMethods"
 import * as AppModule from "ostinato/service/AppModule"
-import * as InvalidRequest from "ostinato/service/InvalidRequest"
 import * as JobRuns from "ostinato/service/JobRuns"
-import * as ProblemAnswers from "ostinato/service/ProblemAnswers"
 import * as Redaction from "ostinato/service/Redaction"
 import * as ExplainJob from "../../src/cli/commands/explainJob.ts"
 import * as ListJobs from "../../src/cli/commands/listJobs.ts"
 import * as ShowJob from "../../src/cli/commands/showJob.ts"
 import { newJob } from "../../src/testing/internal/jobStore/newJob.ts"
+import * as AdminApiHandler from "./AdminApiHandler.ts"
 
 const canary = "canary-7f3a"
 const sealed = "canary-sealed"
@@ -102,17 +96,7 @@ const Live = JobWorker.layer({ queues: { default: {} }, tasks: [Login] }).pipe(
 
 /** What the API says, path by path. */
 const answers = Effect.fnUntraced(function*(requests: ReadonlyArray<readonly [path: string, body?: unknown]>) {
-  const context = yield* Effect.context<JobStore | RunLog.RunLog | ScheduleStore>()
-  const routes = AdminHandlers.layer([AppModule.job(Login)]).pipe(
-    Layer.provide([InvalidRequest.layer, Layer.succeedContext(context)]),
-    Layer.provide(ProblemAnswers.layer),
-    Layer.provide([AllowedMethods.layer, NodeHttpServer.layerHttpServices])
-  )
-  const { dispose, handler } = HttpRouter.toWebHandler(routes, {
-    disableLogger: true,
-    routerConfig: AllowedMethods.routerConfig
-  })
-  yield* Effect.addFinalizer(() => Effect.promise(dispose))
+  const handler = yield* AdminApiHandler.make([AppModule.job(Login)])
   return yield* Effect.forEach(requests, ([path, body]) =>
     Effect.promise(async () => {
       const headers = { "content-type": "application/json" }

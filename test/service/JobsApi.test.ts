@@ -1,31 +1,24 @@
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as HttpRouter from "effect/http/HttpRouter"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { MemoryRunLog, type RunLog, Supervisor, Task } from "ostinato"
+import { MemoryRunLog, Supervisor, Task } from "ostinato"
 import { Job, type JobId, type JobState } from "ostinato/jobs/Job"
 import { JobExplanation } from "ostinato/jobs/JobExplanation"
 import * as JobQueue from "ostinato/jobs/JobQueue"
-import type { JobStore } from "ostinato/jobs/JobStore"
 import * as JobWorker from "ostinato/jobs/JobWorker"
 import * as MemoryJobStore from "ostinato/jobs/stores/Memory"
-import type { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as MemoryScheduleStore from "ostinato/schedule/stores/Memory"
-import * as AdminHandlers from "ostinato/service/AdminHandlers"
-import * as AllowedMethods from "ostinato/service/AllowedMethods"
 import * as AppModule from "ostinato/service/AppModule"
-import * as InvalidRequest from "ostinato/service/InvalidRequest"
 import * as JobRuns from "ostinato/service/JobRuns"
 import { Changed, EnqueuedJob, Redriven } from "ostinato/service/JobsApi"
-import * as ProblemAnswers from "ostinato/service/ProblemAnswers"
 import { Backlog, QueueSummary } from "ostinato/service/QueuesApi"
+import * as AdminApiHandler from "./AdminApiHandler.ts"
 
 const Mail = Task.make("test.mail", {
   payload: { to: Schema.String, token: Schema.optionalKey(Schema.Redacted(Schema.String)) },
@@ -49,23 +42,7 @@ class Api
   extends Context.Service<Api, (request: Request) => Promise<Response>>()("ostinato/test/service/JobsApi.test/Api")
 {}
 
-const ApiLive = Layer.effect(
-  Api,
-  Effect.gen(function*() {
-    const context = yield* Effect.context<JobStore | RunLog.RunLog | ScheduleStore>()
-    const routes = AdminHandlers.layer(tasks).pipe(
-      Layer.provide([InvalidRequest.layer, Layer.succeedContext(context)]),
-      Layer.provide(ProblemAnswers.layer),
-      Layer.provide([AllowedMethods.layer, NodeHttpServer.layerHttpServices])
-    )
-    const { dispose, handler } = HttpRouter.toWebHandler(routes, {
-      disableLogger: true,
-      routerConfig: AllowedMethods.routerConfig
-    })
-    yield* Effect.addFinalizer(() => Effect.promise(dispose))
-    return (request: Request) => handler(request)
-  })
-)
+const ApiLive = Layer.effect(Api, AdminApiHandler.make(tasks))
 
 const Worker = JobWorker.layer({ queues: { mail: {}, held: {} }, tasks: [Mail, Held], node: "box:1" })
 

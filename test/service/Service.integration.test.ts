@@ -16,6 +16,7 @@ import * as SqlClient from "effect/sql/SqlClient"
 import { Dispatch, Task } from "ostinato"
 import { RunLog } from "ostinato/core/RunLog"
 import { Supervisor } from "ostinato/core/Supervisor"
+import { RequestSummary } from "ostinato/http/RequestState"
 import * as SchedulePolicy from "ostinato/schedule/SchedulePolicy"
 import { ScheduleStore } from "ostinato/schedule/ScheduleStore"
 import * as TaskScheduler from "ostinato/schedule/TaskScheduler"
@@ -28,6 +29,8 @@ import * as ServiceProcess from "../e2e/ServiceProcess.ts"
 import { Bare, beside } from "./BareService.ts"
 
 // any method, body and header, as no client of ours would send them
+const Requests = Schema.Struct({ items: Schema.Array(RequestSummary) })
+
 const asked = (url: string, init?: RequestInit) => fetch(url, init)
 
 layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it) => {
@@ -123,6 +126,42 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
       yield* Fiber.join(slow)
       assert.deepStrictEqual(order.slice(0, 200), Array.from({ length: 200 }, () => "/livez 200"))
       assert.deepStrictEqual(order.slice(200), Array.from({ length: 20 }, () => "/slow 200"))
+    }))
+
+  it.effect("S4.4 S4.23 S4.24 S4.25 shows the requests that are being answered, and cancels one", () =>
+    Effect.gen(function*() {
+      const { address } = yield* HttpServer.HttpServer
+      const url = HttpServer.formatAddress(address)
+      const control = yield* ControlSql
+      const [held, release] = [yield* Latch.make(), yield* Latch.make()]
+      const holder = yield* Effect.forkChild(control.withTransaction(Effect.gen(function*() {
+        yield* control`SELECT pg_advisory_xact_lock(7)`
+        yield* held.open
+        yield* release.await
+      })))
+      yield* held.await
+      const slow = yield* Effect.forkChild(ServiceProcess.get(`${url}/slow?token=canary`))
+      const ofSlow = Effect.map(
+        ServiceProcess.getJson(`${url}/api/v1/requests`, Requests),
+        ({ items }) => items.find(({ route }) => route === "/slow")
+      )
+      const seen = yield* ServiceProcess.until(ofSlow, (one) => one !== undefined)
+      assert.deepInclude(seen, { method: "GET", state: "pending", connected: true, status: null })
+      const one = `${url}/api/v1/requests/${seen?.id}`
+      const cancel = () => asked(one, { method: "DELETE" })
+      const first = yield* Effect.promise(cancel)
+      assert.strictEqual(first.status, 200)
+      const answer = yield* Fiber.join(slow)
+      assert.strictEqual(answer.status, 503)
+      assert.include(answer.body, "urn:ostinato:request-cancelled")
+      const ended = yield* ServiceProcess.getJson(one, RequestSummary)
+      assert.deepInclude(ended, { state: "cancelled", status: 503 })
+      assert.isUndefined(yield* ofSlow)
+      assert.strictEqual((yield* Effect.promise(cancel)).status, 409)
+      const unknown = yield* Effect.promise(() => asked(`${url}/api/v1/requests/nothing`, { method: "DELETE" }))
+      assert.deepStrictEqual([unknown.status, unknown.headers.get("content-type")], [404, "application/problem+json"])
+      yield* release.open
+      yield* Fiber.join(holder)
     }))
 
   it.effect("S0.2 S1.2 S2.1 answers 500 requests while a run is at work", () =>
