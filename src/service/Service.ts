@@ -128,7 +128,8 @@ export const layer = <Provides, E>(app: AppModule<Provides, E>) => {
     routerConfig: AllowedMethods.routerConfig
   }).pipe(
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.mebibytes(4))),
-    Layer.provideMerge(RequestRegistry.layer({ timeoutStatus: 503 })),
+    // the drain of a queue may be waited for for five minutes
+    Layer.provideMerge(RequestRegistry.layer({ timeout: "6 minutes", timeoutStatus: 503 })),
     Layer.provideMerge(Server)
   )
   const Scheduler = Layer.unwrap(

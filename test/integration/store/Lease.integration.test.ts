@@ -119,7 +119,7 @@ layer(Layer.provideMerge(Lease.Lease.layer(), TestDatabase.layer(Lease.migration
   it.effect("work under a lease keeps it longer than a term, and gives it back at its end", () =>
     Effect.gen(function*() {
       const [one, two] = [yield* node("work-one"), yield* node("work-two")]
-      const term = Duration.millis(300)
+      const term = Duration.millis(1500)
       const others: Array<unknown> = []
       const ran = yield* one.withLease("work", () =>
         Effect.gen(function*() {
