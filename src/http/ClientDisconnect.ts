@@ -7,12 +7,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { ActiveRequest } from "./ActiveRequest.ts"
-import { type Departure, Exchange } from "./internal/Exchange.ts"
+import type { ActiveRequest } from "./ActiveRequest.ts"
+import type { Departure } from "./internal/Exchange.ts"
+import { currentExchange } from "./internal/exchangeOf.ts"
 
 const set = (departure: Departure) =>
-  Effect.map(ActiveRequest, (request) => {
-    if (request instanceof Exchange) request.onDisconnect = departure
+  Effect.map(currentExchange, (exchange) => {
+    exchange.onDisconnect = departure
   })
 
 /**

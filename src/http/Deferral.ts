@@ -11,34 +11,13 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { ActiveRequest } from "./ActiveRequest.ts"
-import * as HttpProblem from "./HttpProblem.ts"
+import type { ActiveRequest } from "./ActiveRequest.ts"
 import * as answers from "./internal/answers.ts"
-import { Exchange } from "./internal/Exchange.ts"
+import type { Exchange } from "./internal/Exchange.ts"
+import { currentExchange } from "./internal/exchangeOf.ts"
 import { watchHandle } from "./internal/orphans.ts"
-
-/**
- * A deferral was asked for where no request is tracked. Types keep that from happening.
- *
- * @category errors
- */
-export class NoActiveRequest extends Schema.TaggedError<NoActiveRequest>()("NoActiveRequest", {}) {
-  override get message() {
-    return "there is no tracked request to defer: provide RequestRegistry.layerTracked to the routes"
-  }
-  [HttpServerRespondable.symbol]() {
-    return Effect.succeed(HttpProblem.response({
-      type: "urn:ostinato:not-tracked",
-      status: 500,
-      title: "The service failed; its log says why"
-    }))
-  }
-}
 
 /**
  * A handle on an answer that is still to come.
@@ -99,12 +78,9 @@ export interface Deferral {
  * await dispose()
  * ```
  */
-export const take: Effect.Effect<Deferral, never, ActiveRequest> = Effect.flatMap(
-  Effect.serviceOption(ActiveRequest),
-  (request) =>
-    Option.isSome(request) && request.value instanceof Exchange
-      ? Effect.succeed(handleOf(request.value))
-      : Effect.die(new NoActiveRequest())
+export const take: Effect.Effect<Deferral, never, ActiveRequest> = Effect.map(
+  currentExchange,
+  (exchange) => handleOf(exchange)
 )
 
 /**
@@ -114,11 +90,9 @@ export const take: Effect.Effect<Deferral, never, ActiveRequest> = Effect.flatMa
  */
 export const hold = (deferral: Deferral): Effect.Effect<void, never, Scope.Scope> =>
   Effect.addFinalizer((exit) =>
-    deferral.complete(HttpProblem.response(
-      Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
-        ? { type: "urn:ostinato:answer-interrupted", status: 503, title: "The work was stopped", retryAfter: 1 }
-        : dropped
-    ))
+    deferral.complete(
+      Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? answers.interrupted : answers.dropped
+    )
   )
 
 /**
@@ -140,18 +114,12 @@ export const completeWith = (deferral: Deferral) =>
           ? Effect.failCause(Cause.interrupt())
           : Effect.andThen(
             Effect.logError("a deferred answer could not be made", cause),
-            deferral.complete(HttpProblem.response(dropped))
+            deferral.complete(answers.dropped)
           )
     })
   ))
 
 export { respond } from "./TaskRoute.ts"
-
-const dropped: HttpProblem.Problem = {
-  type: "urn:ostinato:answer-dropped",
-  status: 500,
-  title: "The service failed; its log says why"
-}
 
 const handleOf = (exchange: Exchange): Deferral => {
   const complete = (response: HttpServerResponse.HttpServerResponse) =>

@@ -42,3 +42,14 @@ export const response = (
   const plain = ProblemDetails.toResponse({ type, status, title, ...(detail === undefined ? {} : { detail }) })
   return retryAfter === undefined ? plain : HttpServerResponse.setHeader(plain, "retry-after", String(retryAfter))
 }
+
+/**
+ * What a client is told where the service is to blame: nothing but that. The rest is for the log.
+ *
+ * @category constructors
+ */
+export const failed = (type = "urn:ostinato:failed"): Problem => ({
+  type,
+  status: 500,
+  title: "The service failed; its log says why"
+})

@@ -5,7 +5,8 @@
  *              \--failed (5xx), ended from outside, streamed--> forgotten: it may be tried again
  *
  * The same key while the first is running: 409. The same key with another request: 422. No key where one is required: 400.
- * Keys live in this process: they do not survive it, and another node does not know them.
+ * Keys live in this process: they do not survive it, and another node does not know them. Answers are kept whole: `most` of
+ * them are what bounds the memory.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -13,9 +14,9 @@ import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { createHash } from "node:crypto"
-import { ActiveRequest } from "./ActiveRequest.ts"
+import type { ActiveRequest } from "./ActiveRequest.ts"
 import * as HttpProblem from "./HttpProblem.ts"
-import { Exchange } from "./internal/Exchange.ts"
+import { currentExchange } from "./internal/exchangeOf.ts"
 
 /**
  * Keys that routes share, each of which it is applied to.
@@ -78,7 +79,7 @@ export const make = (options?: {
   const apply: Idempotency["apply"] = (answer) =>
     Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const active = yield* ActiveRequest
+      const active = yield* currentExchange
       const given = request.headers["idempotency-key"]
       if (given === undefined) return options?.required === true ? missing : yield* answer
       if (!isKey(given)) return malformed
@@ -98,13 +99,11 @@ export const make = (options?: {
       }
       const one: Known = { print, answer: undefined, until: Number.POSITIVE_INFINITY }
       known.set(key, one)
-      if (active instanceof Exchange) {
-        active.onEnd(() => {
-          const { answered } = active
-          if (answered === undefined) known.delete(key)
-          else keepAnswer(key, { ...one, answer: answered }, clock.currentTimeMillisUnsafe())
-        })
-      }
+      active.onEnd(() => {
+        const { answered } = active
+        if (answered === undefined) known.delete(key)
+        else keepAnswer(key, { ...one, answer: answered }, clock.currentTimeMillisUnsafe())
+      })
       return yield* answer
     })
   return { apply, size: Effect.sync(() => known.size) }

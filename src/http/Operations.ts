@@ -24,7 +24,7 @@ import { randomUUID } from "node:crypto"
 import * as CapturedContext from "../core/CapturedContext.ts"
 import * as Drain from "../core/Drain.ts"
 import * as LatestValue from "../core/LatestValue.ts"
-import type * as HttpProblem from "./HttpProblem.ts"
+import * as HttpProblem from "./HttpProblem.ts"
 
 /**
  * Work as its client sees it.
@@ -220,7 +220,7 @@ const outcome = (exit: Exit.Exit<Schema.Json, HttpProblem.Problem>): Partial<Ope
   if (Exit.isSuccess(exit)) return { state: "completed", result: exit.value }
   if (Cause.hasInterruptsOnly(exit.cause)) return { state: "cancelled" }
   const failure = Cause.findError(exit.cause)
-  return { state: "failed", problem: Result.isSuccess(failure) ? told(failure.success) : broken }
+  return { state: "failed", problem: Result.isSuccess(failure) ? told(failure.success) : told(HttpProblem.failed()) }
 }
 
 const told = ({ detail, status, title, type }: HttpProblem.Problem) => ({
@@ -229,8 +229,6 @@ const told = ({ detail, status, title, type }: HttpProblem.Problem) => ({
   title,
   ...(detail === undefined ? {} : { detail })
 })
-
-const broken = { type: "urn:ostinato:failed", status: 500, title: "The service failed; its log says why" }
 
 /** Every state from now on; a reader who is late gets the newest. */
 const statesOf = (shown: Shown): Stream.Stream<Operation> =>

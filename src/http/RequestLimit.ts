@@ -9,9 +9,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { ActiveRequest } from "./ActiveRequest.ts"
+import type { ActiveRequest } from "./ActiveRequest.ts"
 import * as HttpProblem from "./HttpProblem.ts"
-import { Exchange } from "./internal/Exchange.ts"
+import type { Exchange } from "./internal/Exchange.ts"
+import { currentExchange } from "./internal/exchangeOf.ts"
 import { Turns } from "./internal/Turns.ts"
 
 /**
@@ -76,15 +77,13 @@ export const make = (options: {
   return {
     apply: (answer) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(ActiveRequest, (request) => {
-          if (!(request instanceof Exchange)) return restore(answer)
-          return Effect.flatMap(restore(turn(request)), (isMine) => {
+        Effect.flatMap(currentExchange, (request) =>
+          Effect.flatMap(restore(turn(request)), (isMine) => {
             if (request.at === "queued") request.at = "pending"
             if (!isMine) return Effect.succeed(refused)
             request.onEnd(() => turns.give())
             return restore(answer)
-          })
-        })
+          }))
       ),
     running: Effect.sync(() => turns.running),
     waiting: Effect.sync(() => turns.waiting)

@@ -8,8 +8,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -18,8 +17,10 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as CapturedContext from "../core/CapturedContext.ts"
 import type { ActiveRequest } from "./ActiveRequest.ts"
-import { type Answer, Exchange } from "./internal/Exchange.ts"
-import { Register, type Settings } from "./internal/Register.ts"
+import { type Answer, Exchange, type Settings } from "./internal/Exchange.ts"
+import { pathOf } from "./internal/pathOf.ts"
+import { Register } from "./internal/Register.ts"
+import { millis } from "./internal/Timeouts.ts"
 import { run } from "./internal/tracked.ts"
 import * as RequestMetrics from "./RequestMetrics.ts"
 import type { RequestSummary } from "./RequestState.ts"
@@ -100,12 +101,8 @@ export const make = (
     yield* Effect.addFinalizer(() => register.close)
     yield* RequestMetrics.show(() => register.figures())
     return {
-      list: Effect.sync(() => register.list().map(summary)),
-      find: (id) =>
-        Effect.sync(() => {
-          const found = register.find(id)
-          return found === undefined ? null : summary(found)
-        }),
+      list: Effect.sync(() => register.list().map(({ summary }) => summary)),
+      find: (id) => Effect.sync(() => register.find(id)),
       active: Effect.sync(() => register.active.size),
       cancel: (id, options) => Effect.sync(() => register.cancel(id, options?.status ?? 503, options?.reason)),
       timeoutAll: Effect.sync(() => register.timeoutAll()),
@@ -164,11 +161,6 @@ const settings = ({ capacity, grace, history, stall, timeout, timeoutStatus }: R
   history: history ?? 1000
 })
 
-const millis = (input: Duration.Input) => {
-  const duration = Duration.fromInputUnsafe(input)
-  return Duration.isFinite(duration) ? Duration.toMillis(duration) : 0
-}
-
 const track = (register: Register, answer: Answer) =>
   Effect.withFiber(({ context }) => {
     const request = Context.getUnsafe(context, HttpServerRequest.HttpServerRequest)
@@ -176,17 +168,3 @@ const track = (register: Register, answer: Answer) =>
     const admitted = register.admit(request.method, route)
     return admitted instanceof Exchange ? run(admitted, answer) : Effect.succeed(admitted)
   })
-
-const pathOf = (url: string) => url.split("?", 1)[0] ?? url
-
-const summary = (exchange: Exchange): RequestSummary => ({
-  id: exchange.id,
-  method: exchange.method,
-  route: exchange.route,
-  state: exchange.at,
-  startedAt: DateTime.makeUnsafe(exchange.startedAt),
-  ageMs: Math.round(exchange.age),
-  connected: exchange.connected,
-  status: exchange.status,
-  reason: exchange.why
-})

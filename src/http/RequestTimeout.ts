@@ -1,11 +1,12 @@
 /**
  * Another limit than the registry's for some requests: said by their handlers, or around them.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { ActiveRequest } from "./ActiveRequest.ts"
-import { Exchange } from "./internal/Exchange.ts"
+import type { ActiveRequest } from "./ActiveRequest.ts"
+import { currentExchange } from "./internal/exchangeOf.ts"
+import { millis } from "./internal/Timeouts.ts"
 
 /**
  * Gives the current request so much time, counted from its arrival; `0` as long as it takes. The status of the answer when
@@ -16,12 +17,7 @@ import { Exchange } from "./internal/Exchange.ts"
 export const set = (limit: Duration.Input, options?: {
   readonly status?: 408 | 503 | 504 | undefined
 }): Effect.Effect<void, never, ActiveRequest> =>
-  Effect.map(ActiveRequest, (request) => {
-    const duration = Duration.fromInputUnsafe(limit)
-    if (request instanceof Exchange) {
-      request.limit(Duration.isFinite(duration) ? Duration.toMillis(duration) : 0, options?.status)
-    }
-  })
+  Effect.map(currentExchange, (exchange) => exchange.limit(millis(limit), options?.status))
 
 /**
  * Gives every request of a handler so much time.

@@ -22,6 +22,7 @@ import type { Any, Storable, Task } from "../core/Task.ts"
 import { fromCause } from "../core/TaskError.ts"
 import * as ClientDisconnect from "./ClientDisconnect.ts"
 import * as HttpProblem from "./HttpProblem.ts"
+import { pathOf } from "./internal/pathOf.ts"
 import { Operation, Operations } from "./Operations.ts"
 import * as Prefer from "./Prefer.ts"
 import * as RequestTimeout from "./RequestTimeout.ts"
@@ -123,10 +124,9 @@ export const respond = <
     const payload = yield* payloadOf(request, decode)
     const { ended, id } = yield* operations.start(task.name, work(payload, request))
     const patience = prefer.wait ?? (prefer.respondAsync || options.unless === "respond-async" ? 0 : null)
-    const stop = options.onDisconnect === "detach" ? Effect.void : Effect.asVoid(operations.cancel(id))
     const first = yield* Effect.onInterrupt(
       patience === null ? Effect.asSome(ended) : Effect.timeoutOption(ended, `${patience} seconds`),
-      () => stop
+      () => operations.cancel(id)
     )
     return first._tag === "Some"
       ? told(first.value, prefer)
@@ -136,8 +136,6 @@ export const respond = <
   const limited = options.timeout === undefined ? answer : answer.pipe(RequestTimeout.within(options.timeout))
   return policy(limited)
 }
-
-const pathOf = (url: string) => url.split("?", 1)[0] ?? url
 
 const json = "application/json"
 
@@ -194,9 +192,7 @@ const statuses: Readonly<Record<string, number>> = {
 /** Of a typed failure its tag and what it says; of a defect nothing: that is for the log. */
 const problemOf = (cause: Cause.Cause<unknown>): HttpProblem.Problem => {
   const { kind, message, tag } = fromCause(cause)
-  if (kind !== "failure") {
-    return { type: "urn:ostinato:failed", status: 500, title: "The service failed; its log says why" }
-  }
+  if (kind !== "failure") return HttpProblem.failed()
   const status = statuses[tag] ?? 500
   return {
     type: "urn:ostinato:task-failed",

@@ -189,13 +189,14 @@ describe("a task behind a route", () => {
       yield* gate.open
     }))
 
-  it.effect("ends when its time is up (S4.20)", () =>
+  it.effect("ends when its time is up, also where it would go on without its client (S4.20)", () =>
     Effect.gen(function*() {
-      const { post, runs } = yield* reporting
-      const client = yield* post(8)
+      const { post, runs, until } = yield* reporting
+      const clients = [yield* post(8), yield* post(9, {}, "/detached")]
+      yield* until(2)
       yield* TestClock.adjust("5 minutes")
-      assert.strictEqual((yield* client.answer).status, 408)
-      assert.deepStrictEqual(runs, ["8", "8 interrupted"])
+      for (const { answer } of clients) assert.strictEqual((yield* answer).status, 408)
+      assert.sameMembers(runs, ["8", "9", "8 interrupted", "9 interrupted"])
     }))
 })
 

@@ -33,6 +33,19 @@ const Requests = Schema.Struct({ items: Schema.Array(RequestSummary) })
 
 const asked = (url: string, init?: RequestInit) => fetch(url, init)
 
+/** Holds what `/slow` waits for, until what this gives is run. */
+const held = Effect.gen(function*() {
+  const control = yield* ControlSql
+  const [isHeld, release] = [yield* Latch.make(), yield* Latch.make()]
+  const holder = yield* Effect.forkChild(control.withTransaction(Effect.gen(function*() {
+    yield* control`SELECT pg_advisory_xact_lock(7)`
+    yield* isHeld.open
+    yield* release.await
+  })))
+  yield* isHeld.await
+  return Effect.andThen(release.open, Fiber.join(holder))
+})
+
 layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it) => {
   it.effect("serves an application without a page and without metrics of its own", () =>
     Effect.gen(function*() {
@@ -106,14 +119,7 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
     Effect.gen(function*() {
       const { address } = yield* HttpServer.HttpServer
       const url = HttpServer.formatAddress(address)
-      const control = yield* ControlSql
-      const [held, release] = [yield* Latch.make(), yield* Latch.make()]
-      const holder = yield* Effect.forkChild(control.withTransaction(Effect.gen(function*() {
-        yield* control`SELECT pg_advisory_xact_lock(7)`
-        yield* held.open
-        yield* release.await
-      })))
-      yield* held.await
+      const release = yield* held
       const order: Array<string> = []
       const ask = (path: string) =>
         Effect.tap(ServiceProcess.get(url + path), ({ status }) => Effect.sync(() => order.push(`${path} ${status}`)))
@@ -121,8 +127,7 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
         concurrency: "unbounded"
       }))
       yield* Effect.forEach(Array.from({ length: 200 }), () => ask("/livez"), { concurrency: 50 })
-      yield* release.open
-      yield* Fiber.join(holder)
+      yield* release
       yield* Fiber.join(slow)
       assert.deepStrictEqual(order.slice(0, 200), Array.from({ length: 200 }, () => "/livez 200"))
       assert.deepStrictEqual(order.slice(200), Array.from({ length: 20 }, () => "/slow 200"))
@@ -132,14 +137,7 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
     Effect.gen(function*() {
       const { address } = yield* HttpServer.HttpServer
       const url = HttpServer.formatAddress(address)
-      const control = yield* ControlSql
-      const [held, release] = [yield* Latch.make(), yield* Latch.make()]
-      const holder = yield* Effect.forkChild(control.withTransaction(Effect.gen(function*() {
-        yield* control`SELECT pg_advisory_xact_lock(7)`
-        yield* held.open
-        yield* release.await
-      })))
-      yield* held.await
+      const release = yield* held
       const slow = yield* Effect.forkChild(ServiceProcess.get(`${url}/slow?token=canary`))
       const ofSlow = Effect.map(
         ServiceProcess.getJson(`${url}/api/v1/requests`, Requests),
@@ -160,8 +158,7 @@ layer(Bare, { excludeTestServices: true, timeout: "60 seconds" })("Service", (it
       assert.strictEqual((yield* Effect.promise(cancel)).status, 409)
       const unknown = yield* Effect.promise(() => asked(`${url}/api/v1/requests/nothing`, { method: "DELETE" }))
       assert.deepStrictEqual([unknown.status, unknown.headers.get("content-type")], [404, "application/problem+json"])
-      yield* release.open
-      yield* Fiber.join(holder)
+      yield* release
     }))
 
   it.effect("S0.2 S1.2 S2.1 answers 500 requests while a run is at work", () =>

@@ -8,6 +8,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -16,7 +17,7 @@ import * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import * as Drain from "../../core/Drain.ts"
 import { ActiveRequest } from "../ActiveRequest.ts"
-import { type EndState, isOpen, type RequestState } from "../RequestState.ts"
+import { type EndState, isOpen, type RequestState, type RequestSummary } from "../RequestState.ts"
 import * as answers from "./answers.ts"
 import { measured } from "./slices.ts"
 import { watched } from "./streamed.ts"
@@ -28,16 +29,23 @@ export type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, unknow
 /** What becomes of the work when its client is gone. */
 export type Departure = "interrupt" | "detach" | Effect.Effect<unknown, unknown>
 
-/** What an exchange is part of. */
-export interface Host {
-  readonly base: Context.Context<never>
-  readonly timeouts: Timeouts
-  /** Of every request, unless something else is said of it; 0: none. */
+/** Milliseconds, of every request unless something else is said of it. */
+export interface Settings {
+  /** 0: none. */
   readonly timeoutMs: number
   readonly timeoutStatus: number
   readonly graceMs: number
   /** 0: nobody asks. */
   readonly stallMs: number
+  readonly capacity: number
+  readonly history: number
+}
+
+/** What an exchange is part of. */
+export interface Host {
+  readonly base: Context.Context<never>
+  readonly timeouts: Timeouts
+  readonly settings: Settings
   /** It has ended; its work may still go on. */
   readonly ended: (exchange: Exchange) => void
   /** Nothing of it goes on any more. */
@@ -84,8 +92,8 @@ export class Exchange implements Limited {
 
   constructor(host: Host, method: string, route: string, startedAt: number) {
     this.host = host
-    this.wantedMs = host.timeoutMs
-    this.timeoutStatus = host.timeoutStatus
+    this.wantedMs = host.settings.timeoutMs
+    this.timeoutStatus = host.settings.timeoutStatus
     this.method = method
     this.route = route
     this.startedAt = startedAt
@@ -97,7 +105,7 @@ export class Exchange implements Limited {
   begin(answer: Answer, outer: Context.Context<never>): Reply | undefined {
     const context = Context.add(Context.add(outer, Scope.Scope, this.scope), ActiveRequest, this)
     this.context = outer
-    const { stallMs } = this.host
+    const { stallMs } = this.host.settings
     this.isHandling = true
     // the context of a request has what its handler needs: the router sees to that
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said
@@ -122,9 +130,19 @@ export class Exchange implements Limited {
     })
   }
 
-  /** Milliseconds from its arrival to its end. */
-  get age(): number {
-    return (this.endedAt ?? this.host.timeouts.now()) - this.beganAt
+  /** What may be told of it. */
+  get summary(): RequestSummary {
+    return {
+      id: this.id,
+      method: this.method,
+      route: this.route,
+      state: this.at,
+      startedAt: DateTime.makeUnsafe(this.startedAt),
+      ageMs: Math.round((this.endedAt ?? this.host.timeouts.now()) - this.beganAt),
+      connected: this.connected,
+      status: this.status,
+      reason: this.why
+    }
   }
 
   /** Its answer is on its way. */
@@ -223,7 +241,7 @@ export class Exchange implements Limited {
     if (!keeps) this.fiber?.interruptUnsafe()
     if (!this.isHandling) this.settle()
     else if (state === "completed" || !keeps) {
-      this.host.timeouts.set(this, this.host.graceMs, this.host.timeouts.now())
+      this.host.timeouts.set(this, this.host.settings.graceMs, this.host.timeouts.now())
     }
     return true
   }
@@ -308,7 +326,9 @@ export class Exchange implements Limited {
     this.host.timeouts.clear(this)
     const closing = Scope.closeUnsafe<unknown, unknown>(this.scope, this.reply ?? Exit.void)
     if (closing === undefined) return this.finish()
-    Effect.runForkWith(this.host.base)(Drain.atMost(this.host.graceMs)(closing)).addObserver(() => this.finish())
+    Effect.runForkWith(this.host.base)(Drain.atMost(this.host.settings.graceMs)(closing)).addObserver(() =>
+      this.finish()
+    )
   }
 
   private finish(): void {

@@ -6,35 +6,22 @@ import * as Effect from "effect/Effect"
 import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Latch from "effect/Latch"
 import type { Cancelled } from "../RequestRegistry.ts"
+import type { RequestSummary } from "../RequestState.ts"
 import * as answers from "./answers.ts"
-import { Exchange, type Host } from "./Exchange.ts"
+import { Exchange, type Host, type Settings } from "./Exchange.ts"
 import { Timeouts } from "./Timeouts.ts"
-
-export interface Settings {
-  /** 0: none. */
-  readonly timeoutMs: number
-  readonly timeoutStatus: number
-  readonly graceMs: number
-  readonly capacity: number
-  /** 0: never. */
-  readonly stallMs: number
-  readonly history: number
-}
 
 export class Register implements Host {
   readonly base: Context.Context<never>
   readonly timeouts: Timeouts
-  readonly timeoutMs: number
-  readonly timeoutStatus: number
-  readonly graceMs: number
-  readonly stallMs: number
+  readonly settings: Settings
   /** Those that have not ended. */
   readonly active = new Set<Exchange>()
   private readonly clock: Clock.Clock
-  private readonly settings: Settings
   /** Those whose work still goes on although they have ended. */
   private readonly working = new Set<Exchange>()
-  private readonly past = new Map<string, Exchange>()
+  /** What is told of those that are over: not they themselves, which hold what they answered. */
+  private readonly past = new Map<string, RequestSummary>()
   private readonly quiet = Latch.makeUnsafe(true)
   private isOpen = true
 
@@ -42,10 +29,6 @@ export class Register implements Host {
     this.base = base
     this.clock = clock
     this.settings = settings
-    this.timeoutMs = settings.timeoutMs
-    this.timeoutStatus = settings.timeoutStatus
-    this.graceMs = settings.graceMs
-    this.stallMs = settings.stallMs
     this.timeouts = new Timeouts(base, clock)
   }
 
@@ -63,7 +46,7 @@ export class Register implements Host {
     this.active.delete(exchange)
     this.working.add(exchange)
     if (exchange.isPlain) return
-    this.past.set(exchange.id, exchange)
+    this.past.set(exchange.id, exchange.summary)
     if (this.past.size <= this.settings.history) return
     for (const [oldest] of this.past) {
       this.past.delete(oldest)
@@ -80,17 +63,15 @@ export class Register implements Host {
     return Array.from(this.active)
   }
 
-  find(id: string): Exchange | undefined {
-    for (const one of this.active) if (one.id === id) return one
-    return this.past.get(id)
+  find(id: string): RequestSummary | null {
+    return this.activeOf(id)?.summary ?? this.past.get(id) ?? null
   }
 
   cancel(id: string, status: number, reason: string | undefined): Cancelled {
-    const exchange = this.find(id)
-    if (exchange === undefined) return "unknown"
-    return exchange.end("cancelled", answers.cancelled(status, reason), reason ?? "somebody cancelled it")
-      ? "cancelled"
-      : "ended"
+    const exchange = this.activeOf(id)
+    if (exchange === undefined) return this.past.has(id) ? "ended" : "unknown"
+    exchange.end("cancelled", answers.cancelled(status, reason), reason ?? "somebody cancelled it")
+    return "cancelled"
   }
 
   timeoutAll(): number {
@@ -117,7 +98,7 @@ export class Register implements Host {
       this.shut()
       yield* Effect.timeoutOption(this.quiet.await, limit)
       const rest = this.timeoutAll()
-      yield* Effect.timeoutOption(this.quiet.await, this.graceMs * 2)
+      yield* Effect.timeoutOption(this.quiet.await, this.settings.graceMs * 2)
       return rest
     })
   }
@@ -126,9 +107,14 @@ export class Register implements Host {
     return Effect.gen({ self: this }, function*() {
       this.shut()
       for (const exchange of this.list()) exchange.end("cancelled", answers.stopped, "the server stops")
-      yield* Effect.timeoutOption(this.quiet.await, this.graceMs * 2)
+      yield* Effect.timeoutOption(this.quiet.await, this.settings.graceMs * 2)
       this.timeouts.stop()
     })
+  }
+
+  private activeOf(id: string): Exchange | undefined {
+    for (const one of this.active) if (one.id === id) return one
+    return undefined
   }
 
   private shut(): void {

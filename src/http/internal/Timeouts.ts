@@ -4,6 +4,7 @@
  */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import { Watch } from "../../core/Watch.ts"
 
 export interface Limited {
@@ -13,6 +14,12 @@ export interface Limited {
   due: number
   /** Its limit is over. */
   late(): void
+}
+
+/** Of a limit; 0 where it has no end. */
+export const millis = (input: Duration.Input): number => {
+  const duration = Duration.fromInputUnsafe(input)
+  return Duration.isFinite(duration) ? Duration.toMillis(duration) : 0
 }
 
 export class Timeouts {

@@ -55,11 +55,17 @@ export const gone: Reply = Exit.succeed(HttpProblem.response({
 }))
 
 /** Whoever was to answer is gone. */
-export const dropped: Reply = Exit.succeed(HttpProblem.response({
-  type: "urn:ostinato:answer-dropped",
-  status: 500,
-  title: "The service failed; its log says why"
-}))
+export const dropped: HttpServerResponse.HttpServerResponse = HttpProblem.response(
+  HttpProblem.failed("urn:ostinato:answer-dropped")
+)
+
+/** The work for an answer was stopped. */
+export const interrupted: HttpServerResponse.HttpServerResponse = HttpProblem.response({
+  type: "urn:ostinato:answer-interrupted",
+  status: 503,
+  title: "The work was stopped",
+  retryAfter: 1
+})
 
 /** Of what is sent for it. */
 export const statusOf = (reply: Reply): number => HttpServerError.exitResponse(reply).status

@@ -1,5 +1,6 @@
 /** Handles that nobody has any more: the garbage collector tells, and their requests are answered. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as answers from "./answers.ts"
 import type { Exchange } from "./Exchange.ts"
 
@@ -8,8 +9,12 @@ const registry = new FinalizationRegistry<Exchange>((exchange) => {
   exchange.say(
     Effect.logError(`${exchange.method} ${exchange.route}: its deferral was dropped, so it is answered with 500`)
   )
-  exchange.end("completed", answers.dropped, "its deferral was dropped")
+  exchange.end("completed", Exit.succeed(answers.dropped), "its deferral was dropped")
 })
 
 /** The exchange must not lead to the handle. */
-export const watchHandle = (handle: object, exchange: Exchange): void => registry.register(handle, exchange)
+export const watchHandle = (handle: object, exchange: Exchange): void => {
+  registry.register(handle, exchange, exchange)
+  // or a handle that lives on would keep what was answered
+  exchange.onEnd(() => registry.unregister(exchange))
+}
